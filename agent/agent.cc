@@ -1,0 +1,105 @@
+#include "agent/agent.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "lib/base/log.h"
+#include "lib/base/status_macros.h"
+
+namespace specula::agent {
+namespace {
+
+constexpr absl::Duration kTickInterval = absl::Seconds(1);
+
+// Each connection costs two descriptors (gRPC's and the acceptor's).
+constexpr rlim_t kDescriptorsPerConnection = 2;
+constexpr rlim_t kOtherDescriptors = 128;
+
+// Raises the soft limit as far as it goes and lowers the caps to what it holds.
+AcceptorLimits FitToDescriptors(AcceptorLimits limits) {
+  rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return limits;
+  const rlim_t wanted =
+      static_cast<rlim_t>(limits.connections) * kDescriptorsPerConnection + kOtherDescriptors;
+  if (files.rlim_cur < wanted) {
+    files.rlim_cur = std::min(wanted, files.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  if (files.rlim_cur < wanted) {
+    const rlim_t spare =
+        files.rlim_cur > 2 * kOtherDescriptors ? files.rlim_cur - kOtherDescriptors
+                                               : files.rlim_cur / 2;
+    limits.connections = static_cast<int>(
+        std::max<rlim_t>(1, spare / kDescriptorsPerConnection));
+    Log(LogLevel::kWarning, "fewer connections than configured: too few descriptors",
+        {{"max_connections", limits.connections}, {"rlimit_nofile", files.rlim_cur}});
+  }
+  // One source never gets all, or it would shut everybody else out.
+  limits.connections_per_source =
+      std::min(limits.connections_per_source, std::max(1, limits.connections * 3 / 4));
+  return limits;
+}
+
+}  // namespace
+
+Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material)
+    : material_(std::move(material)),
+      root_(options.proc_root),
+      sampler_(root_, loop_.context()),
+      gate_([material = material_.get()] { return material->trust(); }),
+      service_(loop_, sampler_, streams_, gate_, *material_) {}
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Options& options) {
+  ASSIGN_OR_RETURN(std::unique_ptr<TlsMaterial> material, TlsMaterial::Load(options.tls));
+  std::unique_ptr<Agent> agent(new Agent(options, std::move(material)));
+  Server::Options main{options.listen, FitToDescriptors(options.limits),
+                       options.handshake_timeout};
+  ASSIGN_OR_RETURN(agent->server_,
+                   Server::Start(main, agent->material_->MakeServerCredentials(
+                                           agent->gate_.MakeProcessor()),
+                                 &agent->service_, agent->loop_));
+  if (!options.health_listen.host.empty()) {
+    Server::Options health{options.health_listen, {.connections = 16, .connections_per_source = 16},
+                           options.handshake_timeout};
+    absl::StatusOr<std::unique_ptr<Server>> server =
+        Server::Start(health, grpc::InsecureServerCredentials(), nullptr, agent->loop_);
+    if (!server.ok()) {
+      agent->Shutdown(absl::ZeroDuration());
+      return server.status();
+    }
+    agent->health_server_ = *std::move(server);
+  }
+  agent->loop_.After(kTickInterval, [agent = agent.get()] { agent->Tick(); });
+  return agent;
+}
+
+Agent::~Agent() { loop_.Stop(); }
+
+const HostPort* Agent::health_address() const {
+  return health_server_ == nullptr ? nullptr : &health_server_->address();
+}
+
+void Agent::Tick() {
+  material_->Poll();
+  streams_.EndIf([this](const Caller& caller) { return gate_.Recheck(caller); });
+  loop_.After(kTickInterval, [this] { Tick(); });
+}
+
+void Agent::Shutdown(absl::Duration grace) {
+  server_->StopAccepting();
+  if (health_server_ != nullptr) health_server_->StopAccepting();
+  loop_.Post([this] {
+    streams_.EndIf([](const Caller&) { return absl::UnavailableError("the agent is stopping"); });
+  });
+  server_->Shutdown(grace);
+  if (health_server_ != nullptr) health_server_->Shutdown(absl::ZeroDuration());
+  loop_.Stop();
+}
+
+absl::Status CheckConfig(const Options& options) {
+  return TlsMaterial::Load(options.tls).status();
+}
+
+}  // namespace specula::agent

@@ -1,0 +1,58 @@
+#ifndef SPECULA_AGENT_AGENT_H_
+#define SPECULA_AGENT_AGENT_H_
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/front/event_loop.h"
+#include "agent/front/gate.h"
+#include "agent/front/server.h"
+#include "agent/front/service.h"
+#include "agent/front/stream_set.h"
+#include "agent/front/tls_material.h"
+#include "agent/metrics/sampler.h"
+#include "agent/options.h"
+#include "agent/proc/proc_root.h"
+
+namespace specula::agent {
+
+// The agent's front put together; members stand in the order of construction, so
+// the order of destruction is that of an orderly end.
+class Agent {
+ public:
+  // Serves when it returns. Errors say what is wrong with which file or address.
+  static absl::StatusOr<std::unique_ptr<Agent>> Start(const Options& options);
+  ~Agent();
+
+  // Where it serves, with real ports. `health_address` is null without one.
+  const HostPort& address() const { return server_->address(); }
+  const HostPort* health_address() const;
+
+  // Ends in order: no new connections, health says so, streams are told, calls that
+  // run get `grace`. Blocks until all is over. Call once.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  Agent(const Options& options, std::unique_ptr<TlsMaterial> material);
+
+  // Once a second: files that changed, callers who are not trusted any more.
+  void Tick();
+
+  std::unique_ptr<TlsMaterial> material_;
+  ProcRoot root_;
+  StreamSet streams_;
+  EventLoop loop_;
+  Sampler sampler_;
+  Gate gate_;
+  Service service_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<Server> health_server_;
+};
+
+// Checks options and files without serving, for --check-config.
+absl::Status CheckConfig(const Options& options);
+
+}  // namespace specula::agent
+
+#endif  // SPECULA_AGENT_AGENT_H_

@@ -1,0 +1,230 @@
+#include "agent/front/tls_material.h"
+
+#include <fcntl.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/base/status_macros.h"
+#include "lib/rpc/tls_policy.h"
+
+namespace specula::agent {
+namespace {
+
+// How often gRPC looks at the published files.
+constexpr unsigned kGrpcRefreshSeconds = 1;
+
+// A file that was written less than this ago is read at each Poll, as a second
+// write may fall within the granularity of the file system's clock.
+constexpr absl::Duration kFresh = absl::Seconds(3);
+
+std::string Mark(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return absl::StrCat("errno ", errno);
+  if (absl::Now() - absl::TimeFromTimespec(info.st_mtim) < kFresh) return "";
+  return absl::StrCat(info.st_dev, "/", info.st_ino, "/", info.st_size, "/",
+                      info.st_mtim.tv_sec, ".", info.st_mtim.tv_nsec, "/",
+                      info.st_ctim.tv_sec, ".", info.st_ctim.tv_nsec);
+}
+
+absl::Status WithPath(const absl::Status& status, const std::string& path) {
+  return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+}
+
+std::string DescriptorPath(const UniqueFd& fd) {
+  return absl::StrCat("/proc/self/fd/", fd.get());
+}
+
+}  // namespace
+
+TlsMaterial::TlsMaterial(TlsPaths paths) {
+  ca_.path = std::move(paths.ca);
+  certificate_.path = std::move(paths.certificate);
+  key_.path = std::move(paths.key);
+  key_.secret = true;
+  denylist_.path = std::move(paths.denylist);
+}
+
+absl::StatusOr<std::unique_ptr<TlsMaterial>> TlsMaterial::Load(TlsPaths paths) {
+  std::unique_ptr<TlsMaterial> material(new TlsMaterial(std::move(paths)));
+  for (File* file : {&material->ca_, &material->certificate_, &material->key_}) {
+    Refresh(*file);
+  }
+  RETURN_IF_ERROR(material->TakeIdentity());
+  if (!material->denylist_.path.empty()) {
+    Refresh(material->denylist_);
+    RETURN_IF_ERROR(material->TakeDenylist());
+  }
+  return material;
+}
+
+bool TlsMaterial::Refresh(File& file) {
+  // The mark is taken before the content, so a write in between is seen next time.
+  std::string mark = Mark(file.path);
+  if (!mark.empty() && mark == file.mark) return false;
+  file.mark = std::move(mark);
+  absl::StatusOr<std::string> content =
+      file.secret ? ReadSecretFile(file.path) : ReadFile(file.path);
+  const bool changed = content.status() != file.content.status() ||
+                       (content.ok() && *content != *file.content);
+  file.content = std::move(content);
+  return changed;
+}
+
+absl::StatusOr<TlsMaterial::Checked> TlsMaterial::CheckIdentity() const {
+  for (const File* file : {&ca_, &certificate_, &key_}) {
+    RETURN_IF_ERROR(file->content.status());
+  }
+  absl::Status sound =
+      CheckMaterial(*ca_.content, *certificate_.content, *key_.content, absl::Now());
+  if (!sound.ok()) {
+    return absl::Status(sound.code(),
+                        absl::StrCat(certificate_.path, " with ", key_.path, " and ",
+                                     ca_.path, ": ", sound.message()));
+  }
+  absl::StatusOr<Certificate> certificate = ParseCertificatePem(*certificate_.content);
+  if (!certificate.ok()) return WithPath(certificate.status(), certificate_.path);
+  absl::StatusOr<Identity> identity = IdentityOf(*certificate);
+  if (!identity.ok()) return WithPath(identity.status(), certificate_.path);
+  if (identity->role != Role::kAgent || !certificate->server_auth) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        certificate_.path, ": not an agent's certificate (it has the role ",
+        RoleName(identity->role), "); make one with: specula pki agent DIR NAME"));
+  }
+  return Checked{*ca_.content, absl::StrCat(*key_.content, "\n", *certificate_.content),
+                 *std::move(identity), certificate->not_after};
+}
+
+absl::Status TlsMaterial::Publish(const std::string& content, UniqueFd& place) {
+  UniqueFd file(memfd_create("specula-tls", MFD_CLOEXEC));
+  if (!file.valid()) return absl::ErrnoToStatus(errno, "memfd_create");
+  if (write(file.get(), content.data(), content.size()) !=
+      static_cast<ssize_t>(content.size())) {
+    return absl::ErrnoToStatus(errno, "writing to a memfd");
+  }
+  // gRPC opens the file once for the key and once for the certificate, and takes
+  // them for a pair if the time of change, in whole seconds, is the same before and
+  // after. So every generation has a second of its own.
+  const timespec times[2] = {{++published_count_, 0}, {published_count_, 0}};
+  if (futimens(file.get(), times) != 0) return absl::ErrnoToStatus(errno, "futimens");
+  if (!place.valid()) {
+    place = std::move(file);
+  } else if (dup3(file.get(), place.get(), O_CLOEXEC) < 0) {
+    return absl::ErrnoToStatus(errno, "dup3");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TlsMaterial::TakeIdentity() {
+  ASSIGN_OR_RETURN(Checked checked, CheckIdentity());
+  RETURN_IF_ERROR(Publish(checked.roots_pem, published_roots_));
+  RETURN_IF_ERROR(Publish(checked.identity_pem, published_identity_));
+  absl::MutexLock lock(&mutex_);
+  auto trust = std::make_shared<Trust>(trust_ == nullptr ? Trust() : *trust_);
+  trust->trust_domain = checked.identity.trust_domain;
+  trust_ = std::move(trust);
+  ++state_.generation;
+  state_.expire_time = checked.expire_time;
+  return absl::OkStatus();
+}
+
+absl::Status TlsMaterial::TakeDenylist() {
+  absl::Status status = denylist_.content.status();
+  Denylist serials;
+  if (status.ok()) {
+    absl::StatusOr<Denylist> parsed = ParseDenylist(*denylist_.content);
+    if (parsed.ok()) {
+      serials = *std::move(parsed);
+    } else {
+      status = WithPath(parsed.status(), denylist_.path);
+    }
+  }
+  absl::MutexLock lock(&mutex_);
+  auto trust = std::make_shared<Trust>(*trust_);
+  trust->denylist_unreadable = !status.ok();
+  if (status.ok()) trust->denied = std::move(serials);
+  trust_ = std::move(trust);
+  return status;
+}
+
+void TlsMaterial::Poll() {
+  bool changed = false;
+  for (File* file : {&ca_, &certificate_, &key_}) changed |= Refresh(*file);
+  if (changed) {
+    identity_error_ = TakeIdentity();
+    if (identity_error_.ok()) {
+      Log(LogLevel::kInfo, "new TLS material is in use",
+          {{"certificate", certificate_.path},
+           {"expires", absl::FormatTime(state().expire_time, absl::UTCTimeZone())}});
+    } else {
+      Log(LogLevel::kError, "new TLS material is bad; the old stays in use",
+          {{"reason", identity_error_.message()}});
+    }
+  }
+  if (!denylist_.path.empty() && Refresh(denylist_)) {
+    changed = true;
+    denylist_error_ = TakeDenylist();
+    if (denylist_error_.ok()) {
+      Log(LogLevel::kInfo, "denylist was read",
+          {{"path", denylist_.path}, {"serials", trust()->denied.size()}});
+    } else {
+      Log(LogLevel::kError,
+          "denylist cannot be read; the old one stays in use and only methods that "
+          "change nothing are allowed",
+          {{"reason", denylist_error_.message()}});
+    }
+  }
+  if (changed) SetError();
+}
+
+void TlsMaterial::SetError() {
+  absl::MutexLock lock(&mutex_);
+  state_.error = std::string(!identity_error_.ok() ? identity_error_.message()
+                                                   : denylist_error_.message());
+}
+
+std::shared_ptr<const Trust> TlsMaterial::trust() const {
+  absl::MutexLock lock(&mutex_);
+  return trust_;
+}
+
+TlsMaterial::State TlsMaterial::state() const {
+  absl::MutexLock lock(&mutex_);
+  return state_;
+}
+
+std::shared_ptr<grpc::ServerCredentials> TlsMaterial::MakeServerCredentials(
+    std::shared_ptr<grpc::AuthMetadataProcessor> processor) {
+  const std::string identity = DescriptorPath(published_identity_);
+  auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+      identity, identity, DescriptorPath(published_roots_), kGrpcRefreshSeconds);
+  grpc::experimental::TlsServerCredentialsOptions options(provider);
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.set_check_call_host(false);
+  options.set_certificate_verifier(
+      MakePeerVerifier([this](absl::string_view, absl::string_view pem) {
+        absl::StatusOr<Caller> caller = JudgeCertificate(pem, *trust(), absl::Now());
+        if (!caller.ok()) {
+          refusals_(LogLevel::kWarning, "handshake refused",
+                    {{"reason", caller.status().message()}});
+        }
+        return caller.status();
+      }));
+  std::shared_ptr<grpc::ServerCredentials> credentials =
+      grpc::experimental::TlsServerCredentials(options);
+  credentials->SetAuthMetadataProcessor(std::move(processor));
+  return credentials;
+}
+
+}  // namespace specula::agent

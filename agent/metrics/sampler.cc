@@ -1,0 +1,367 @@
+#include "agent/metrics/sampler.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "agent/metrics/cpu.h"
+#include "agent/metrics/memory.h"
+#include "agent/metrics/network.h"
+#include "agent/metrics/to_proto.h"
+#include "agent/proc/parse.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/format.h"
+
+namespace specula::agent {
+namespace {
+
+constexpr absl::Duration kSlowCallLimit = absl::Seconds(1);
+constexpr int kSlowCallThreads = 4;
+constexpr absl::string_view kLocalKey = "local file systems";
+constexpr absl::string_view kSensorsKey = "sensors";
+
+absl::StatusOr<struct statvfs> RealStatvfs(const std::string& path) {
+  struct statvfs space;
+  if (statvfs(path.c_str(), &space) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("statvfs(", path, ")"));
+  }
+  return space;
+}
+
+template <typename T>
+std::shared_ptr<const Sample<T>> MakeSample(T value) {
+  return std::make_shared<const Sample<T>>(Sample<T>{MonotonicNow(), std::move(value)});
+}
+
+// Exchanges a sample and gives the value before it and the window between them.
+template <typename T>
+struct Window {
+  Window(Baselines<T>& baselines, std::shared_ptr<const Sample<T>> current)
+      : previous(baselines.Exchange(current)),
+        length(previous == nullptr ? absl::ZeroDuration()
+                                   : current->taken - previous->taken) {}
+  const T* value() const { return previous == nullptr ? nullptr : &previous->value; }
+  std::shared_ptr<const Sample<T>> previous;
+  absl::Duration length;
+};
+
+void FillPressureLine(const PressureShares& shares, v1::PressureLine* line) {
+  line->set_ten_seconds(shares.ten_seconds);
+  line->set_one_minute(shares.one_minute);
+  line->set_five_minutes(shares.five_minutes);
+}
+
+int64_t OwnResidentBytes() {
+  absl::StatusOr<std::string> statm = ReadFile("/proc/self/statm");
+  int64_t pages = 0;
+  if (!statm.ok()) return 0;
+  const std::vector<absl::string_view> fields = absl::StrSplit(*statm, ' ');
+  if (fields.size() < 2 || !absl::SimpleAtoi(fields[1], &pages)) return 0;
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
+}  // namespace
+
+Sampler::Sampler(ProcRoot& root, boost::asio::io_context& loop)
+    : Sampler(root, loop, RealStatvfs) {}
+
+Sampler::Sampler(ProcRoot& root, boost::asio::io_context& loop, Statvfs statvfs)
+    : root_(root),
+      statvfs_(std::move(statvfs)),
+      host_(ReadHostFacts(root)),
+      cgroup_(root),
+      start_time_(absl::Now()),
+      slow_calls_(loop, kSlowCallThreads) {}
+
+Sampler::Ref<CpuStat> Sampler::ReadCpu() {
+  absl::StatusOr<std::string> text = root_.ReadPinned("/proc/stat");
+  if (!text.ok()) return nullptr;
+  absl::StatusOr<CpuStat> stat = ParseCpuStat(*text);
+  return stat.ok() ? MakeSample(*std::move(stat)) : nullptr;
+}
+
+Sampler::Ref<std::vector<DiskCounters>> Sampler::ReadDisks() {
+  absl::StatusOr<std::string> text = root_.ReadPinned("/proc/diskstats");
+  return text.ok() ? MakeSample(ParseDiskStats(*text)) : nullptr;
+}
+
+Sampler::Ref<std::vector<InterfaceCounters>> Sampler::ReadNetwork() {
+  // Not pinned: /proc/net is a link to the reader's own thread.
+  absl::StatusOr<std::string> text = root_.Read("/proc/net/dev");
+  return text.ok() ? MakeSample(ParseNetDev(*text)) : nullptr;
+}
+
+Sampler::Ref<ProcessTable> Sampler::ReadProcesses() {
+  return MakeSample(ReadProcessTable(root_));
+}
+
+Sampler::Ref<absl::Duration> Sampler::ReadSelf() {
+  rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return nullptr;
+  return MakeSample(absl::DurationFromTimeval(usage.ru_utime) +
+                    absl::DurationFromTimeval(usage.ru_stime));
+}
+
+absl::Duration Sampler::Prime(unsigned kinds, BaselineSet& baselines) {
+  const absl::Duration now = MonotonicNow();
+  absl::Duration wait = absl::ZeroDuration();
+  auto prime = [&](auto& kind, auto read) {
+    absl::Duration until = kind.TimeUntilUsable(now);
+    if (until == absl::InfiniteDuration()) {
+      auto sample = read();
+      if (sample == nullptr) return;  // nothing to wait for
+      kind.Exchange(std::move(sample));
+      until = kSharedPolicy.min_window;
+    }
+    wait = std::max(wait, until);
+  };
+  const bool status = (kinds & kStatusCounters) != 0;
+  if (status || (kinds & kCpuCounters) != 0) {
+    prime(baselines.cpu, [this] { return ReadCpu(); });
+  }
+  if (status || (kinds & kDiskCounters) != 0) {
+    prime(baselines.disks, [this] { return ReadDisks(); });
+  }
+  if (status) {
+    prime(baselines.network, [this] { return ReadNetwork(); });
+    prime(baselines.self, [] { return ReadSelf(); });
+  }
+  if ((kinds & kProcessCounters) != 0) {
+    prime(baselines.processes, [this] { return ReadProcesses(); });
+  }
+  return wait;
+}
+
+void Sampler::FillCpu(BaselineSet& baselines, v1::Cpu* cpu) {
+  Ref<CpuStat> current = ReadCpu();
+  if (current == nullptr) {
+    cpu->set_quality(v1::QUALITY_UNAVAILABLE);
+    return;
+  }
+  const Window<CpuStat> window(baselines.cpu, current);
+  agent::FillCpu(window.value(), current->value, window.length, cpu);
+}
+
+void Sampler::FillMemory(v1::Memory* memory) {
+  absl::StatusOr<std::string> text = root_.ReadPinned("/proc/meminfo");
+  if (text.ok()) {
+    absl::StatusOr<MemInfo> info = ParseMemInfo(*text);
+    if (info.ok()) {
+      agent::FillMemory(*info, memory);
+      return;
+    }
+  }
+  memory->set_quality(v1::QUALITY_UNAVAILABLE);
+}
+
+void Sampler::FillProcesses(BaselineSet& baselines, v1::ProcessOrder order, size_t limit,
+                            v1::ProcessesResponse* response) {
+  Ref<ProcessTable> current = ReadProcesses();
+  const Window<ProcessTable> window(baselines.processes, current);
+  absl::Time boot_time = absl::UnixEpoch();
+  if (Ref<CpuStat> stat = ReadCpu(); stat != nullptr) {
+    boot_time = absl::FromUnixSeconds(stat->value.boot_time_seconds);
+  }
+  const UserNames users(root_);
+  for (const RankedProcess& ranked :
+       RankProcesses(window.value(), current->value, window.length, order, limit)) {
+    FillProcess(root_, users, ranked, boot_time, response->add_processes());
+  }
+  response->set_total_count(static_cast<int>(current->value.size()));
+  if (window.previous != nullptr) *response->mutable_window() = ToProto(window.length);
+}
+
+bool Sampler::IsWholeDisk(const std::string& name) const {
+  static constexpr absl::string_view kSkipped[] = {"loop", "ram", "zram", "dm-",
+                                                   "md",   "sr",  "fd",   "nbd"};
+  for (absl::string_view prefix : kSkipped) {
+    if (absl::StartsWith(name, prefix)) return false;
+  }
+  // A partition has no directory of its own in /sys/block. A name with a slash
+  // (cciss/c0d0) stands there with '!'.
+  return root_.Exists(absl::StrCat("/sys/block/", absl::StrReplaceAll(name, {{"/", "!"}})));
+}
+
+bool Sampler::IsVirtualInterface(const std::string& name) const {
+  return root_.Exists(absl::StrCat("/sys/devices/virtual/net/", name));
+}
+
+void Sampler::FillDiskCounters(BaselineSet& baselines, v1::Disk* disk) {
+  Ref<std::vector<DiskCounters>> current = ReadDisks();
+  if (current == nullptr) return;
+  const Window<std::vector<DiskCounters>> window(baselines.disks, current);
+  FillDevices(window.value(), current->value, window.length,
+              [this](const std::string& name) { return IsWholeDisk(name); }, disk);
+}
+
+void Sampler::FillNetworkCounters(BaselineSet& baselines, v1::Network* network) {
+  Ref<std::vector<InterfaceCounters>> current = ReadNetwork();
+  if (current == nullptr) {
+    network->set_quality(v1::QUALITY_UNAVAILABLE);
+    return;
+  }
+  const Window<std::vector<InterfaceCounters>> window(baselines.network, current);
+  FillNetwork(window.value(), current->value, window.length,
+              [this](const std::string& name) { return IsVirtualInterface(name); }, network);
+}
+
+std::vector<SlowCalls::Call> Sampler::DiskCalls(v1::Disk* disk) {
+  // An unprivileged agent may not read another process's mounts.
+  absl::StatusOr<std::string> text = root_.Read("/proc/1/mountinfo");
+  if (!text.ok()) text = root_.Read("/proc/self/mountinfo");
+  if (!text.ok()) return {};
+  SelectedMounts selected = SelectMounts(ParseMountInfo(*text));
+  disk->set_excluded_mount_count(selected.excluded);
+
+  std::vector<SlowCalls::Call> calls;
+  std::vector<std::pair<int, Mount>> local;
+  // Every call owns what it works on, as it may come back after the answer was
+  // sent; only Apply, which is dropped then, touches the answer.
+  auto run = [this, disk](std::vector<std::pair<int, Mount>> mounts) {
+    return [statvfs = statvfs_, prefix = root_.Path(""), disk,
+            mounts = std::move(mounts)]() -> SlowCalls::Apply {
+      std::vector<absl::StatusOr<struct statvfs>> spaces;
+      spaces.reserve(mounts.size());
+      for (const auto& [row, mount] : mounts) {
+        spaces.push_back(statvfs(prefix + mount.mount_point));
+      }
+      return [disk, mounts, spaces = std::move(spaces)] {
+        for (size_t i = 0; i < mounts.size(); ++i) {
+          FillFilesystem(mounts[i].second, spaces[i],
+                         disk->mutable_filesystems(mounts[i].first));
+        }
+      };
+    };
+  };
+  for (Mount& mount : selected.mounts) {
+    const int row = disk->filesystems_size();
+    // What stands there if the call does not come back.
+    FillFilesystem(mount, absl::DeadlineExceededError("statvfs"), disk->add_filesystems());
+    if (IsRemoteType(mount.type)) {
+      std::string key = mount.mount_point;
+      calls.push_back({std::move(key), run({{row, std::move(mount)}})});
+    } else {
+      local.emplace_back(row, std::move(mount));
+    }
+  }
+  if (!local.empty()) calls.push_back({std::string(kLocalKey), run(std::move(local))});
+  return calls;
+}
+
+void Sampler::RunSlowCalls(std::vector<SlowCalls::Call> calls, v1::Disk* disk,
+                           std::function<void()> done) {
+  slow_calls_.Run(std::move(calls), kSlowCallLimit,
+                  [disk, done = std::move(done)](const std::vector<std::string>&) {
+                    if (disk->filesystems_size() > 0) {
+                      SumFilesystems(disk);
+                    } else {
+                      disk->set_quality(v1::QUALITY_UNAVAILABLE);
+                    }
+                    done();
+                  });
+}
+
+void Sampler::FillDisk(BaselineSet& baselines, v1::Disk* disk, std::function<void()> done) {
+  FillDiskCounters(baselines, disk);
+  RunSlowCalls(DiskCalls(disk), disk, std::move(done));
+}
+
+void Sampler::FillPressure(absl::string_view resource,
+                           v1::Pressure* (v1::StatusResponse::*field)(),
+                           v1::StatusResponse* status) {
+  absl::StatusOr<std::string> text =
+      root_.ReadPinned(absl::StrCat("/proc/pressure/", resource));
+  if (!text.ok()) return;
+  absl::StatusOr<PressureFile> file = ParsePressure(*text);
+  if (!file.ok()) return;
+  v1::Pressure* pressure = (status->*field)();
+  FillPressureLine(file->some, pressure->mutable_some());
+  if (file->full.has_value()) FillPressureLine(*file->full, pressure->mutable_full());
+}
+
+void Sampler::FillSystem(BaselineSet& baselines, v1::StatusResponse* status) {
+  *status->mutable_time() = ToProto(absl::Now());
+  v1::Host* host = status->mutable_host();
+  *host = host_;
+  absl::StatusOr<std::string> hostname = root_.ReadPinned("/proc/sys/kernel/hostname");
+  if (hostname.ok()) host->set_hostname(ToUtf8(absl::StripAsciiWhitespace(*hostname)));
+
+  Ref<CpuStat> stat = ReadCpu();
+  if (stat == nullptr) {
+    status->mutable_cpu()->set_quality(v1::QUALITY_UNAVAILABLE);
+  } else {
+    const Window<CpuStat> window(baselines.cpu, stat);
+    agent::FillCpu(window.value(), stat->value, window.length, status->mutable_cpu());
+    *host->mutable_boot_time() =
+        ToProto(absl::FromUnixSeconds(stat->value.boot_time_seconds));
+  }
+  FillMemory(status->mutable_memory());
+
+  absl::StatusOr<std::string> uptime = root_.ReadPinned("/proc/uptime");
+  if (uptime.ok()) {
+    absl::StatusOr<double> seconds = ParseUptime(*uptime);
+    if (seconds.ok()) *host->mutable_uptime() = ToProto(absl::Seconds(*seconds));
+  }
+  absl::StatusOr<std::string> loadavg = root_.ReadPinned("/proc/loadavg");
+  if (loadavg.ok()) {
+    absl::StatusOr<LoadAverage> average = ParseLoadAverage(*loadavg);
+    if (average.ok()) {
+      v1::Load* load = status->mutable_load();
+      load->set_one_minute(average->one_minute);
+      load->set_five_minutes(average->five_minutes);
+      load->set_fifteen_minutes(average->fifteen_minutes);
+      load->set_runnable_count(average->runnable);
+      load->set_task_count(average->tasks);
+    }
+  }
+  FillPressure("cpu", &v1::StatusResponse::mutable_cpu_pressure, status);
+  FillPressure("memory", &v1::StatusResponse::mutable_memory_pressure, status);
+  FillPressure("io", &v1::StatusResponse::mutable_io_pressure, status);
+  FillNetworkCounters(baselines, status->mutable_network());
+
+  const CgroupFiles limits = cgroup_.Read(root_);
+  if (HasAny(limits)) FillCgroup(limits, status->mutable_cgroup());
+
+  v1::Agent* agent = status->mutable_agent();
+  *agent->mutable_start_time() = ToProto(start_time_);
+  agent->set_memory_bytes(OwnResidentBytes());
+  if (Ref<absl::Duration> self = ReadSelf(); self != nullptr) {
+    const Window<absl::Duration> window(baselines.self, self);
+    if (window.value() != nullptr && window.length > absl::ZeroDuration()) {
+      agent->set_cpu_utilization(
+          absl::FDivDuration(self->value - *window.value(), window.length));
+    }
+  }
+}
+
+void Sampler::FillStatus(BaselineSet& baselines, v1::StatusResponse* status,
+                         std::function<void()> done) {
+  FillSystem(baselines, status);
+  v1::Disk* disk = status->mutable_disk();
+  FillDiskCounters(baselines, disk);
+  std::vector<SlowCalls::Call> calls = DiskCalls(disk);
+  if (root_.Exists("/sys/class/hwmon")) {
+    calls.push_back({std::string(kSensorsKey),
+                     [prefix = root_.Path(""), status]() -> SlowCalls::Apply {
+                       return [status, sensors = ReadTemperatures(ProcRoot(prefix))] {
+                         for (const v1::Temperature& sensor : sensors) {
+                           *status->add_temperatures() = sensor;
+                         }
+                       };
+                     }});
+  }
+  RunSlowCalls(std::move(calls), disk, std::move(done));
+}
+
+}  // namespace specula::agent

@@ -1,0 +1,35 @@
+#ifndef SPECULA_AGENT_OPTIONS_H_
+#define SPECULA_AGENT_OPTIONS_H_
+
+#include <string>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "agent/front/acceptor.h"
+#include "agent/front/tls_material.h"
+#include "lib/base/host_port.h"
+
+namespace specula::agent {
+
+// Everything that can be set from outside; docs are in options.cc, where --help gets
+// them from.
+struct Options {
+  HostPort listen{"0.0.0.0", 60120};
+  // The listener without TLS that knows nothing but health; no host: none.
+  HostPort health_listen;
+  TlsPaths tls;
+  AcceptorLimits limits;
+  absl::Duration handshake_timeout = absl::Seconds(10);
+  std::string proc_root;  // where the host's /proc, /sys and /etc are: "" or /host
+  bool check_config = false;
+};
+
+// Reads command line, environment and configuration file. Gives the options, or
+// the exit code with which to leave at once: 0 after --help, 2 after an error, which
+// was then printed.
+std::variant<Options, int> ParseOptions(int argc, char** argv);
+
+}  // namespace specula::agent
+
+#endif  // SPECULA_AGENT_OPTIONS_H_

@@ -1,0 +1,124 @@
+#ifndef SPECULA_AGENT_PROC_COUNTERS_H_
+#define SPECULA_AGENT_PROC_COUNTERS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+// What the kernel's text files say, as plain values and in the kernel's own
+// units, which each field's name or comment gives. The Parse functions beside
+// this header fill them; nothing here computes.
+namespace specula::agent {
+
+// CPU time by state in clock ticks since boot. Guest time is part of user and
+// nice and is not read.
+struct CpuCounters {
+  int64_t user = 0;
+  int64_t nice = 0;
+  int64_t system = 0;
+  int64_t idle = 0;
+  int64_t iowait = 0;
+  int64_t irq = 0;
+  int64_t softirq = 0;
+  int64_t steal = 0;
+  bool operator==(const CpuCounters&) const = default;
+};
+
+// /proc/stat.
+struct CpuStat {
+  CpuCounters total;
+  // Online cores: the kernel's number and counters, by number, each once.
+  std::vector<std::pair<int, CpuCounters>> cores;
+  // Seconds since the epoch at which the host was started; 0 if absent.
+  int64_t boot_time_seconds = 0;
+};
+
+// /proc/meminfo in bytes; a line that is missing is absent.
+struct MemInfo {
+  std::optional<int64_t> total, available, free, cached, reclaimable_slab,
+      buffers, shared, dirty, swap_total, swap_free, swap_cached, hugepage_size;
+  // Numbers of pages.
+  std::optional<int64_t> hugepages_total, hugepages_free;
+};
+
+// /proc/loadavg.
+struct LoadAverage {
+  double one_minute = 0;
+  double five_minutes = 0;
+  double fifteen_minutes = 0;
+  int runnable = 0;
+  int tasks = 0;
+};
+
+// One line of /proc/pressure/*: shares of time, 0 to 1.
+struct PressureShares {
+  double ten_seconds = 0;
+  double one_minute = 0;
+  double five_minutes = 0;
+};
+struct PressureFile {
+  PressureShares some;
+  std::optional<PressureShares> full;
+};
+
+// One line of mountinfo; see proc_pid_mountinfo(5). Octal escapes are undone.
+struct Mount {
+  int id = 0;
+  std::string device;  // major:minor
+  std::string root;    // the part of the file system that is mounted
+  std::string mount_point;
+  std::string type;
+  std::string source;
+  bool read_only = false;  // by mount or by super block option
+};
+
+// One line of /proc/diskstats; sectors are of 512 bytes whatever the device.
+struct DiskCounters {
+  std::string name;
+  int64_t reads = 0;
+  int64_t sectors_read = 0;
+  int64_t read_milliseconds = 0;
+  int64_t writes = 0;
+  int64_t sectors_written = 0;
+  int64_t write_milliseconds = 0;
+  int64_t busy_milliseconds = 0;
+};
+
+// One line of /proc/net/dev.
+struct InterfaceCounters {
+  std::string name;
+  int64_t received_bytes = 0;
+  int64_t received_errors = 0;
+  int64_t received_dropped = 0;
+  int64_t transmitted_bytes = 0;
+  int64_t transmitted_errors = 0;
+  int64_t transmitted_dropped = 0;
+};
+
+// /proc/PID/stat.
+struct ProcessStat {
+  int64_t pid = 0;
+  std::string name;  // between the first ( and the last )
+  char state = '?';
+  int64_t parent_pid = 0;
+  int64_t user_ticks = 0;
+  int64_t system_ticks = 0;
+  int64_t threads = 0;
+  int64_t start_ticks = 0;     // since boot
+  int64_t resident_pages = 0;  // field 24
+  bool kernel_thread = false;  // PF_KTHREAD in the flags
+};
+
+// Limits of one control group; a file that is missing or says "max" is absent.
+struct CgroupFiles {
+  std::optional<double> cpu_quota;      // CPUs: quota / period
+  std::optional<int> cpuset_count;      // CPUs in the effective set
+  std::optional<int64_t> memory_limit;  // bytes
+  std::optional<int64_t> memory_usage;  // bytes
+};
+
+}  // namespace specula::agent
+
+#endif  // SPECULA_AGENT_PROC_COUNTERS_H_

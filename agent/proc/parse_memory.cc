@@ -1,0 +1,62 @@
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "agent/proc/counters.h"
+#include "agent/proc/parse.h"
+#include "agent/proc/text.h"
+
+namespace specula::agent {
+namespace {
+
+struct Line {
+  absl::string_view key;
+  std::optional<int64_t> MemInfo::*field;
+};
+constexpr Line kLines[] = {
+    {"MemTotal", &MemInfo::total},
+    {"MemFree", &MemInfo::free},
+    {"MemAvailable", &MemInfo::available},
+    {"Buffers", &MemInfo::buffers},
+    {"Cached", &MemInfo::cached},
+    {"SwapCached", &MemInfo::swap_cached},
+    {"SwapTotal", &MemInfo::swap_total},
+    {"SwapFree", &MemInfo::swap_free},
+    {"Dirty", &MemInfo::dirty},
+    {"Shmem", &MemInfo::shared},
+    {"SReclaimable", &MemInfo::reclaimable_slab},
+    {"HugePages_Total", &MemInfo::hugepages_total},
+    {"HugePages_Free", &MemInfo::hugepages_free},
+    {"Hugepagesize", &MemInfo::hugepage_size},
+};
+
+}  // namespace
+
+absl::StatusOr<MemInfo> ParseMemInfo(absl::string_view text) {
+  MemInfo info;
+  absl::string_view line;
+  while (TakeLine(&text, &line)) {
+    const absl::string_view key = TakeUntil(&line, ':');
+    for (const Line& known : kLines) {
+      if (key != known.key) continue;
+      int64_t value = 0;
+      if (!TakeCount(&line, &value) || (info.*known.field).has_value()) break;
+      // Numbers of pages have no unit.
+      if (TakeField(&line) == "kB" &&
+          __builtin_mul_overflow(value, 1024, &value)) {
+        value = std::numeric_limits<int64_t>::max();
+      }
+      info.*known.field = value;
+      break;
+    }
+  }
+  if (info.total.value_or(0) <= 0) {
+    return absl::InvalidArgumentError("/proc/meminfo has no MemTotal above 0");
+  }
+  return info;
+}
+
+}  // namespace specula::agent

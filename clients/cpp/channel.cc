@@ -1,0 +1,89 @@
+#include "clients/cpp/channel.h"
+
+#include <arpa/inet.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/status_macros.h"
+#include "lib/rpc/certificate.h"
+#include "lib/rpc/tls_policy.h"
+
+namespace specula {
+namespace {
+
+// More often than the agent allows (5 s) and it would cut the connection.
+constexpr int kKeepaliveMilliseconds = 10'000;
+constexpr int kKeepaliveTimeoutMilliseconds = 5'000;
+constexpr int kMaxReconnectBackoffMilliseconds = 10'000;
+
+absl::Status CheckAgent(absl::string_view pem, const std::string& name,
+                        const std::string& trust_domain) {
+  ASSIGN_OR_RETURN(Certificate certificate, ParseCertificatePem(pem));
+  ASSIGN_OR_RETURN(Identity identity, IdentityOf(certificate));
+  if (identity.role != Role::kAgent || identity.trust_domain != trust_domain) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("the server's certificate is ", IdentityUri(identity),
+                     ", not that of an agent of ", trust_domain));
+  }
+  ASSIGN_OR_RETURN(bool is_for, CertificateIsFor(pem, name));
+  if (is_for) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat("the server's certificate is for agent '", identity.name,
+                   "' and does not name '", name, "'"));
+}
+
+// An address needs no resolver; a name takes c-ares (/etc/hosts and DNS).
+std::string Target(const HostPort& address) {
+  in6_addr ignored;
+  if (inet_pton(AF_INET, address.host.c_str(), &ignored) == 1) {
+    return absl::StrCat("ipv4:", FormatHostPort(address));
+  }
+  if (inet_pton(AF_INET6, address.host.c_str(), &ignored) == 1) {
+    return absl::StrCat("ipv6:", FormatHostPort(address));
+  }
+  return absl::StrCat("dns:///", FormatHostPort(address));
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
+                                           const Credentials& credentials) {
+  using grpc::experimental::IdentityKeyCertPair;
+  auto provider = std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
+      credentials.roots_pem,
+      std::vector<IdentityKeyCertPair>{{credentials.key_pem, credentials.certificate_pem}});
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(std::move(provider));
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  // The name is checked by our verifier, against what was asked for and not against
+  // what a resolver or a proxy made of it.
+  options.set_check_call_host(false);
+  options.set_certificate_verifier(MakePeerVerifier(
+      [name = endpoint.certificate_name.empty() ? endpoint.address.host
+                                                : endpoint.certificate_name,
+       trust_domain = credentials.identity.trust_domain](absl::string_view,
+                                                         absl::string_view pem) {
+        return CheckAgent(pem, name, trust_domain);
+      }));
+
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMilliseconds);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectBackoffMilliseconds);
+  // A call is made once or not at all: nobody wants a command run twice.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  // An operator's http_proxy is not meant for the fleet.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(Target(endpoint.address),
+                                   grpc::experimental::TlsCredentials(options), arguments);
+}
+
+}  // namespace specula

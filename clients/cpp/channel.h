@@ -1,0 +1,31 @@
+#ifndef SPECULA_CLIENTS_CPP_CHANNEL_H_
+#define SPECULA_CLIENTS_CPP_CHANNEL_H_
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+#include <string>
+
+#include "clients/cpp/credentials.h"
+#include "lib/base/host_port.h"
+
+namespace specula {
+
+// An agent as it is dialled and as it must prove to be.
+struct Endpoint {
+  HostPort address;
+  // The DNS name or IP address that its certificate must be for. Empty:
+  // address.host.
+  std::string certificate_name;
+};
+
+// Makes the channel to an agent; the only place where one is made. It connects at the
+// first call, by mutual TLS 1.3 (see EnforceTlsPolicy), and refuses a server whose
+// certificate is not that of an agent of the caller's trust domain with the right
+// name. A channel costs a handshake: keep it, and make one for each host.
+std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
+                                           const Credentials& credentials);
+
+}  // namespace specula
+
+#endif  // SPECULA_CLIENTS_CPP_CHANNEL_H_

@@ -1,0 +1,110 @@
+#include "clients/cpp/outcome.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/format.h"
+
+namespace specula {
+namespace {
+
+bool Has(const absl::Status& status, absl::string_view part) {
+  return absl::StrContains(status.message(), part);
+}
+
+// What our own verifier said about the server (see channel.cc), without the frame
+// that gRPC puts around it.
+std::string VerifierReason(const absl::Status& status) {
+  constexpr absl::string_view kStart = "the server's certificate";
+  absl::string_view text = status.message();
+  const size_t start = text.find(kStart);
+  if (start == absl::string_view::npos) return "";
+  text.remove_prefix(start);
+  // The frame ends in a brace of details or a further sentence.
+  const size_t end = text.find_first_of("{\n\"");
+  return EscapeControls(text.substr(0, end));
+}
+
+Ending ClassifyUnavailable(const absl::Status& status, const Endpoint& endpoint) {
+  const std::string address = FormatHostPort(endpoint.address);
+  if (std::string reason = VerifierReason(status); !reason.empty()) {
+    return {Outcome::kRefused, reason};
+  }
+  if (Has(status, "CERTIFICATE_VERIFY_FAILED") || Has(status, "certificate verify failed")) {
+    return {Outcome::kRefused,
+            "the server's certificate is not signed by the CA given with --ca, or is expired"};
+  }
+  if (Has(status, "WRONG_VERSION_NUMBER") || Has(status, "wrong version number")) {
+    return {Outcome::kRefused,
+            absl::StrCat("what listens on ", address, " does not speak TLS; is that the agent's port?")};
+  }
+  if (Has(status, "Connection refused")) {
+    return {Outcome::kUnreachable,
+            absl::StrCat("connection refused; is specula-agent running and listening on ",
+                         address, "?")};
+  }
+  if (Has(status, "DNS resolution failed") || Has(status, "Domain name not found") ||
+      Has(status, "DNS server returned")) {
+    return {Outcome::kUnreachable,
+            absl::StrCat("the name '", EscapeControls(endpoint.address.host),
+                         "' cannot be resolved")};
+  }
+  if (Has(status, "No route to host") || Has(status, "Network is unreachable")) {
+    return {Outcome::kUnreachable, absl::StrCat("no route to ", address)};
+  }
+  if (Has(status, "agent is stopping")) {
+    return {Outcome::kLost, "the agent was stopping"};
+  }
+  // The agent judges the client's certificate at the end of the handshake and just
+  // closes: TLS 1.3 leaves no room to say why.
+  if (Has(status, "Socket closed") || Has(status, "Connection reset") ||
+      Has(status, "Handshake") || Has(status, "handshak") || Has(status, "Broken pipe") ||
+      Has(status, "Endpoint read failed") || Has(status, "recvmsg")) {
+    return {Outcome::kRefused,
+            "the agent closed the connection; likely it does not accept this certificate "
+            "(another CA or trust domain, no role, expired, revoked) or has too many "
+            "connections; its log says which"};
+  }
+  return {Outcome::kUnreachable, EscapeControls(status.message())};
+}
+
+}  // namespace
+
+absl::string_view OutcomeName(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kOk:
+      return "ok";
+    case Outcome::kTimeout:
+      return "timeout";
+    case Outcome::kUnreachable:
+      return "unreachable";
+    case Outcome::kRefused:
+      return "refused";
+    case Outcome::kDenied:
+      return "denied";
+    case Outcome::kLost:
+      return "lost";
+    case Outcome::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
+
+Ending ClassifyEnding(const absl::Status& status, const Endpoint& endpoint) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return {};
+    case absl::StatusCode::kUnavailable:
+      return ClassifyUnavailable(status, endpoint);
+    case absl::StatusCode::kDeadlineExceeded:
+      return {Outcome::kUnreachable, "no answer in time; is the host up and the port open?"};
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+      return {Outcome::kDenied, EscapeControls(status.message())};
+    default:
+      return {Outcome::kFailed,
+              absl::StrCat(absl::StatusCodeToString(status.code()), ": ",
+                           EscapeControls(status.message()))};
+  }
+}
+
+}  // namespace specula

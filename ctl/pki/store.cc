@@ -1,0 +1,365 @@
+#include "ctl/pki/store.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "ctl/pki/authority.h"
+#include "lib/base/file.h"
+#include "lib/base/format.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/unique_fd.h"
+#include "lib/rpc/denylist.h"
+
+namespace specula::ctl {
+namespace {
+
+constexpr absl::Duration kDay = absl::Hours(24);
+constexpr absl::Duration kClockSkew = absl::Minutes(5);
+constexpr int kMaxDays = 36500;
+constexpr size_t kMaxDenylistBytes = 64 << 20;
+constexpr mode_t kKeyMode = 0600;
+constexpr mode_t kPublicMode = 0644;
+constexpr absl::string_view kDenylistHeader =
+    "# Revoked certificates: one serial (hex) per line, # begins a comment.\n"
+    "# specula pki revoke adds to it; agents and shims read it again by "
+    "themselves.\n";
+
+absl::Status Prefixed(absl::string_view path, const absl::Status& status) {
+  return absl::Status(status.code(),
+                      absl::StrCat(path, ": ", status.message()));
+}
+
+struct Paths {
+  std::string certificate;
+  std::string key;
+};
+
+Paths PathsOf(const std::string& dir, absl::string_view name) {
+  return {absl::StrCat(dir, "/", name, ".crt"),
+          absl::StrCat(dir, "/", name, ".key")};
+}
+
+std::string DenylistPath(const std::string& dir) {
+  return absl::StrCat(dir, "/denylist");
+}
+
+// Held while a directory is changed, so that two commands at once cannot mix a
+// key with a certificate or lose a line of the denylist.
+absl::StatusOr<UniqueFd> LockDirectory(const std::string& dir) {
+  UniqueFd fd(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", dir));
+  }
+  int locked = 0;
+  do {
+    locked = flock(fd.get(), LOCK_EX);
+  } while (locked != 0 && errno == EINTR);
+  // NFS knows no lock of a directory; to refuse to work there would be worse.
+  return fd;
+}
+
+absl::Status CheckDays(int days) {
+  if (days >= 1 && days <= kMaxDays) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("days must be 1 to ", kMaxDays, ", not ", days));
+}
+
+// OK if both paths are free, or may be and can be replaced.
+absl::Status CheckFree(const Paths& paths, bool force) {
+  for (const std::string& path : {paths.certificate, paths.key}) {
+    struct stat info;
+    if (lstat(path.c_str(), &info) != 0) {
+      if (errno == ENOENT) continue;
+      return absl::ErrnoToStatus(errno, absl::StrCat("cannot look at ", path));
+    }
+    if (!force) {
+      return absl::AlreadyExistsError(
+          absl::StrCat(path, " exists already; use --force to replace it"));
+    }
+    if (S_ISDIR(info.st_mode)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path, " is a directory"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Writes both files. The certificate is staged first, as after the key only a
+// step that needs no space on the disk may be left: else a full disk would
+// leave a new key beside an old certificate.
+absl::Status WritePair(const Paths& paths, const KeyPair& pair, bool force) {
+  const std::string staged = absl::StrCat(paths.certificate, ".new");
+  RETURN_IF_ERROR(WriteFileAtomically(staged, pair.certificate_pem, kPublicMode,
+                                      /*replace=*/true));
+  absl::Status status =
+      WriteFileAtomically(paths.key, pair.key_pem, kKeyMode, force);
+  if (status.ok() && rename(staged.c_str(), paths.certificate.c_str()) != 0) {
+    status = absl::ErrnoToStatus(
+        errno, absl::StrCat("cannot replace ", paths.certificate));
+  }
+  if (!status.ok()) unlink(staged.c_str());
+  return status;
+}
+
+absl::StatusOr<Issued> WriteIssued(const Paths& paths, const KeyPair& pair,
+                                   bool force) {
+  ASSIGN_OR_RETURN(Certificate certificate,
+                   ParseCertificatePem(pair.certificate_pem));
+  RETURN_IF_ERROR(WritePair(paths, pair, force));
+  return Issued{paths.certificate, paths.key, std::move(certificate)};
+}
+
+struct Authority {
+  KeyPair pair;
+  Certificate certificate;
+  std::string trust_domain;
+};
+
+absl::StatusOr<Authority> LoadAuthority(const std::string& dir,
+                                        absl::Time now) {
+  const Paths paths = PathsOf(dir, "ca");
+  Authority authority;
+  ASSIGN_OR_RETURN(authority.pair.certificate_pem, ReadFile(paths.certificate));
+  ASSIGN_OR_RETURN(authority.pair.key_pem, ReadSecretFile(paths.key));
+  absl::StatusOr<Certificate> certificate =
+      ParseCertificatePem(authority.pair.certificate_pem);
+  if (!certificate.ok()) {
+    return Prefixed(paths.certificate, certificate.status());
+  }
+  authority.certificate = *std::move(certificate);
+  const std::vector<std::string>& uris = authority.certificate.uris;
+  absl::string_view domain;
+  if (uris.size() == 1) domain = uris.front();
+  if (!absl::ConsumePrefix(&domain, "spiffe://")) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(paths.certificate,
+                     " names no trust domain: it must have one URI as a SAN, "
+                     "spiffe://<trust domain>"));
+  }
+  authority.trust_domain = std::string(domain);
+  if (now < authority.certificate.not_before ||
+      now >= authority.certificate.not_after) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        paths.certificate, " is valid from ",
+        absl::FormatTime("%Y-%m-%d", authority.certificate.not_before,
+                         absl::UTCTimeZone()),
+        " to ",
+        absl::FormatTime("%Y-%m-%d", authority.certificate.not_after,
+                         absl::UTCTimeZone()),
+        " only"));
+  }
+  return authority;
+}
+
+bool IsAddress(const std::string& text) {
+  unsigned char bytes[sizeof(in6_addr)];
+  if (text.find('\0') != std::string::npos) return false;
+  return inet_pton(AF_INET, text.c_str(), bytes) == 1 ||
+         inet_pton(AF_INET6, text.c_str(), bytes) == 1;
+}
+
+// A host name as in RFC 1123, in lower case.
+bool IsDnsName(absl::string_view name) {
+  if (name.empty() || name.size() > 253) return false;
+  bool digits_only = false;
+  for (absl::string_view label : absl::StrSplit(name, '.')) {
+    if (label.empty() || label.size() > 63 || label.front() == '-' ||
+        label.back() == '-') {
+      return false;
+    }
+    digits_only = true;
+    for (char c : label) {
+      const bool digit = c >= '0' && c <= '9';
+      if (!digit && !(c >= 'a' && c <= 'z') && c != '-') return false;
+      digits_only = digits_only && digit;
+    }
+  }
+  // What ends in a number is meant as an address, perhaps a misspelt one.
+  return !digits_only || !absl::StrContains(name, '.');
+}
+
+bool IsDnsPattern(absl::string_view name) {
+  // A wildcard for all of a top-level domain matches nothing in OpenSSL.
+  if (absl::ConsumePrefix(&name, "*.") && !absl::StrContains(name, '.')) {
+    return false;
+  }
+  return IsDnsName(name);
+}
+
+void AddOnce(std::vector<std::string>* list, std::string value) {
+  if (std::find(list->begin(), list->end(), value) == list->end()) {
+    list->push_back(std::move(value));
+  }
+}
+
+absl::Status AddAgentNames(const std::string& name,
+                           const std::vector<std::string>& sans,
+                           CertificateRequest* request) {
+  if (IsAddress(name)) {
+    AddOnce(&request->ip_addresses, name);
+  } else if (IsDnsName(name)) {
+    AddOnce(&request->dns_names, name);
+  }
+  for (const std::string& san : sans) {
+    const std::string lower = absl::AsciiStrToLower(san);
+    if (IsAddress(san)) {
+      AddOnce(&request->ip_addresses, lower);
+    } else if (IsDnsPattern(lower)) {
+      AddOnce(&request->dns_names, lower);
+    } else {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", EscapeControls(san.substr(0, 300)),
+                       "\" is neither an IP address nor a DNS name"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Issued> IssueAs(const std::string& dir, const std::string& name,
+                               Role role, CertificateRequest request,
+                               const IssueOptions& options) {
+  RETURN_IF_ERROR(CheckDays(options.days));
+  // Else --force would replace the authority by what it issues.
+  if (name == "ca") {
+    return absl::InvalidArgumentError(
+        "\"ca\" cannot be a name here: it is the authority's");
+  }
+  ASSIGN_OR_RETURN(UniqueFd lock, LockDirectory(dir));
+  ASSIGN_OR_RETURN(Authority authority, LoadAuthority(dir, options.now));
+  const std::string uri = IdentityUri({authority.trust_domain, role, name});
+  RETURN_IF_ERROR(ParseIdentityUri(uri).status());
+  const Paths paths = PathsOf(dir, name);
+  RETURN_IF_ERROR(CheckFree(paths, options.force));
+  request.common_name = name;
+  request.uris = {uri};
+  request.not_before =
+      std::max(options.now - kClockSkew, authority.certificate.not_before);
+  request.not_after = std::min(options.now + options.days * kDay,
+                               authority.certificate.not_after);
+  absl::StatusOr<KeyPair> pair = Issue(authority.pair, request);
+  if (!pair.ok()) return Prefixed(dir, pair.status());
+  return WriteIssued(paths, *pair, options.force);
+}
+
+// The serial to revoke and whose it is, if that is known.
+struct Target {
+  std::string serial;
+  std::string name;
+};
+
+absl::StatusOr<Target> FindTarget(const std::string& serial_or_file) {
+  struct stat info;
+  if (stat(serial_or_file.c_str(), &info) != 0 || S_ISDIR(info.st_mode)) {
+    absl::StatusOr<std::string> serial = NormalizeSerial(serial_or_file);
+    if (!serial.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(serial.status().message(), "; nor is it a file"));
+    }
+    return Target{*std::move(serial), ""};
+  }
+  ASSIGN_OR_RETURN(std::string pem, ReadFile(serial_or_file));
+  absl::StatusOr<Certificate> certificate = ParseCertificatePem(pem);
+  if (!certificate.ok()) return Prefixed(serial_or_file, certificate.status());
+  if (certificate->is_authority) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        serial_or_file,
+        " is an authority, which a denylist cannot revoke; make a new one"));
+  }
+  absl::StatusOr<Identity> identity = IdentityOf(*certificate);
+  return Target{certificate->serial,
+                identity.ok() ? identity->name : certificate->common_name};
+}
+
+}  // namespace
+
+absl::StatusOr<Issued> InitAuthority(const std::string& dir,
+                                     const AuthorityOptions& options) {
+  RETURN_IF_ERROR(CheckDays(options.days));
+  ASSIGN_OR_RETURN(KeyPair pair,
+                   MakeAuthority(options.trust_domain, options.now - kClockSkew,
+                                 options.now + options.days * kDay));
+  if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot create ", dir));
+  }
+  ASSIGN_OR_RETURN(UniqueFd lock, LockDirectory(dir));
+  const Paths paths = PathsOf(dir, "ca");
+  RETURN_IF_ERROR(CheckFree(paths, options.force));
+  absl::Status denylist = WriteFileAtomically(
+      DenylistPath(dir), kDenylistHeader, kPublicMode, /*replace=*/false);
+  if (!denylist.ok() && !absl::IsAlreadyExists(denylist)) return denylist;
+  return WriteIssued(paths, pair, options.force);
+}
+
+absl::StatusOr<Issued> IssueAgent(const std::string& dir,
+                                  const std::string& name,
+                                  const std::vector<std::string>& sans,
+                                  const IssueOptions& options) {
+  CertificateRequest request;
+  request.server_auth = true;
+  request.client_auth = true;
+  RETURN_IF_ERROR(AddAgentNames(name, sans, &request));
+  return IssueAs(dir, name, Role::kAgent, std::move(request), options);
+}
+
+absl::StatusOr<Issued> IssueClient(const std::string& dir,
+                                   const std::string& name, Role role,
+                                   const IssueOptions& options) {
+  if (role != Role::kViewer && role != Role::kOperator &&
+      role != Role::kAdmin) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a client cannot have the role ", RoleName(role),
+                     "; it is viewer, operator or admin"));
+  }
+  CertificateRequest request;
+  request.client_auth = true;
+  return IssueAs(dir, name, role, std::move(request), options);
+}
+
+absl::StatusOr<Issued> IssueShim(const std::string& dir,
+                                 const std::string& name,
+                                 const IssueOptions& options) {
+  CertificateRequest request;
+  request.client_auth = true;
+  return IssueAs(dir, name, Role::kShim, std::move(request), options);
+}
+
+absl::StatusOr<Revoked> Revoke(const std::string& dir,
+                               const std::string& serial_or_file,
+                               absl::Time now) {
+  ASSIGN_OR_RETURN(Target target, FindTarget(serial_or_file));
+  ASSIGN_OR_RETURN(UniqueFd lock, LockDirectory(dir));
+  const std::string path = DenylistPath(dir);
+  // A list that is gone is an error: a new one would bring all others back.
+  ASSIGN_OR_RETURN(std::string list, ReadFile(path, kMaxDenylistBytes));
+  absl::StatusOr<Denylist> known = ParseDenylist(list);
+  if (!known.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": ", known.status().message()));
+  }
+  if (known->contains(target.serial)) return Revoked{target.serial, false};
+  if (!list.empty() && list.back() != '\n') list += '\n';
+  absl::StrAppend(
+      &list, target.serial, "  # ", EscapeControls(target.name),
+      target.name.empty() ? "" : ", ", "revoked ",
+      absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", now, absl::UTCTimeZone()), "\n");
+  RETURN_IF_ERROR(
+      WriteFileAtomically(path, list, kPublicMode, /*replace=*/true));
+  return Revoked{target.serial, true};
+}
+
+}  // namespace specula::ctl

@@ -1,0 +1,145 @@
+#include "lib/base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/unique_fd.h"
+
+namespace specula {
+namespace {
+
+absl::StatusOr<UniqueFd> OpenForReading(const std::string& path) {
+  // O_NONBLOCK: a FIFO in place of a file must not hang the program.
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!fd.valid()) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
+  }
+  return fd;
+}
+
+bool IsOwnGroup(gid_t group) {
+  if (group == getegid()) return true;
+  std::vector<gid_t> groups(static_cast<size_t>(std::max(0, getgroups(0, nullptr))));
+  int count = getgroups(static_cast<int>(groups.size()), groups.data());
+  return count > 0 && std::find(groups.begin(), groups.begin() + count, group) !=
+                          groups.begin() + count;
+}
+
+absl::Status CheckSecret(int fd, const std::string& path) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("fstat(", path, ")"));
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return absl::PermissionDeniedError(
+        absl::StrCat(path, " is not a regular file"));
+  }
+  if (info.st_uid != geteuid() && info.st_uid != 0) {
+    return absl::PermissionDeniedError(absl::StrFormat(
+        "%s holds a secret but belongs to user %d; it must belong to user %d or root",
+        path, info.st_uid, geteuid()));
+  }
+  const bool others = (info.st_mode & S_IRWXO) != 0;
+  const bool foreign_group =
+      (info.st_mode & S_IRWXG) != 0 && !IsOwnGroup(info.st_gid);
+  const bool group_writes = (info.st_mode & S_IWGRP) != 0;
+  if (others || foreign_group || group_writes) {
+    return absl::PermissionDeniedError(
+        absl::StrFormat("%s holds a secret but others may access it (mode %04o); "
+                        "run: chmod 600 %s",
+                        path, info.st_mode & 07777, path));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadAll(int fd, absl::string_view name,
+                                    size_t max_bytes) {
+  std::string text;
+  size_t length = 0;
+  while (true) {
+    // Files of /proc do not tell their size, so the buffer grows by doubling.
+    if (text.size() == length) text.resize(std::max<size_t>(4096, length * 2));
+    ssize_t got = pread(fd, text.data() + length, text.size() - length,
+                        static_cast<off_t>(length));
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", name));
+    }
+    if (got == 0) break;
+    length += static_cast<size_t>(got);
+    if (length > max_bytes) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(name, " is longer than ", max_bytes, " bytes"));
+    }
+  }
+  text.resize(length);
+  return text;
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path,
+                                     size_t max_bytes) {
+  ASSIGN_OR_RETURN(UniqueFd fd, OpenForReading(path));
+  return ReadAll(fd.get(), path, max_bytes);
+}
+
+absl::StatusOr<std::string> ReadSecretFile(const std::string& path,
+                                           size_t max_bytes) {
+  ASSIGN_OR_RETURN(UniqueFd fd, OpenForReading(path));
+  RETURN_IF_ERROR(CheckSecret(fd.get(), path));
+  return ReadAll(fd.get(), path, max_bytes);
+}
+
+absl::Status WriteFileAtomically(const std::string& path,
+                                 absl::string_view content, mode_t mode,
+                                 bool replace) {
+  const std::string temporary = absl::StrCat(path, ".tmp.", getpid());
+  unlink(temporary.c_str());
+  UniqueFd fd(open(temporary.c_str(),
+                   O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+  if (!fd.valid()) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot create ", temporary));
+  }
+  auto fail = [&](absl::string_view what) {
+    absl::Status status = absl::ErrnoToStatus(errno, absl::StrCat(what, " ", path));
+    unlink(temporary.c_str());
+    return status;
+  };
+  while (!content.empty()) {
+    ssize_t written = write(fd.get(), content.data(), content.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return fail("cannot write");
+    }
+    content.remove_prefix(static_cast<size_t>(written));
+  }
+  // The umask may have taken bits away that the caller asked for.
+  if (fchmod(fd.get(), mode) != 0) return fail("cannot set the mode of");
+  if (fsync(fd.get()) != 0) return fail("cannot write");
+  if (replace) {
+    if (rename(temporary.c_str(), path.c_str()) != 0) return fail("cannot replace");
+    return absl::OkStatus();
+  }
+  // link(2) fails where rename(2) would replace, so two writers cannot both win.
+  if (link(temporary.c_str(), path.c_str()) != 0) {
+    if (errno == EEXIST) {
+      unlink(temporary.c_str());
+      return absl::AlreadyExistsError(absl::StrCat(path, " exists already"));
+    }
+    return fail("cannot create");
+  }
+  unlink(temporary.c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace specula

@@ -1,0 +1,112 @@
+#include "lib/base/format.h"
+
+#include <cmath>
+#include <cstddef>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace specula {
+namespace {
+
+// Decodes the sequence at the start of `text`. Returns its length and sets
+// `code`; 0 if it is not valid UTF-8 (overlong, surrogate, beyond U+10FFFF).
+size_t DecodeUtf8(absl::string_view text, uint32_t& code) {
+  auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) {
+    code = lead;
+    return 1;
+  }
+  size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
+  code = lead & (0x7fU >> length);
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    code = (code << 6) | (byte(i) & 0x3fU);
+  }
+  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
+  return code < kLeast[length] || code > 0x10ffff || surrogate ? 0 : length;
+}
+
+bool IsBidiControl(uint32_t code) {
+  return code == 0x200e || code == 0x200f || (code >= 0x202a && code <= 0x202e) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
+}  // namespace
+
+std::string FormatBytes(int64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  if (bytes < 1024) return absl::StrCat(bytes < 0 ? 0 : bytes, "B");
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (unit + 1 < std::size(kUnits) && std::round(value) >= 1024) {
+    value /= 1024;
+    ++unit;
+  }
+  // 9.96 would print as 10.0, which the rule writes as 10.
+  if (value < 9.95) return absl::StrFormat("%.1f%s", value, kUnits[unit]);
+  return absl::StrFormat("%.0f%s", value, kUnits[unit]);
+}
+
+std::string FormatDuration(absl::Duration duration) {
+  if (duration < absl::ZeroDuration() || duration == absl::InfiniteDuration()) {
+    return "-";
+  }
+  const int64_t seconds = absl::ToInt64Seconds(duration);
+  const int64_t days = seconds / 86400;
+  const int64_t hours = seconds / 3600 % 24;
+  const int64_t minutes = seconds / 60 % 60;
+  if (days > 0) return absl::StrFormat("%dd%dh", days, hours);
+  if (hours > 0) return absl::StrFormat("%dh%02dm", hours, minutes);
+  if (minutes > 0) return absl::StrFormat("%dm%02ds", minutes, seconds % 60);
+  return absl::StrCat(seconds, "s");
+}
+
+std::string EscapeControls(absl::string_view text) {
+  std::string safe;
+  safe.reserve(text.size());
+  while (!text.empty()) {
+    uint32_t code = 0;
+    const size_t length = DecodeUtf8(text, code);
+    if (length == 0) {
+      absl::StrAppendFormat(&safe, "\\x%02x", static_cast<unsigned char>(text[0]));
+      text.remove_prefix(1);
+      continue;
+    }
+    if (code == '\n') {
+      safe += "\\n";
+    } else if (code == '\t') {
+      safe += "\\t";
+    } else if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
+      absl::StrAppendFormat(&safe, "\\x%02x", code);
+    } else if (IsBidiControl(code)) {
+      absl::StrAppendFormat(&safe, "\\u%04x", code);
+    } else {
+      absl::StrAppend(&safe, text.substr(0, length));
+    }
+    text.remove_prefix(length);
+  }
+  return safe;
+}
+
+std::string ToUtf8(absl::string_view bytes) {
+  std::string valid;
+  valid.reserve(bytes.size());
+  while (!bytes.empty()) {
+    uint32_t code = 0;
+    const size_t length = DecodeUtf8(bytes, code);
+    if (length == 0) {
+      valid += "\xef\xbf\xbd";
+      bytes.remove_prefix(1);
+      continue;
+    }
+    absl::StrAppend(&valid, bytes.substr(0, length));
+    bytes.remove_prefix(length);
+  }
+  return valid;
+}
+
+}  // namespace specula

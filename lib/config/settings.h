@@ -1,0 +1,33 @@
+#ifndef SPECULA_LIB_CONFIG_SETTINGS_H_
+#define SPECULA_LIB_CONFIG_SETTINGS_H_
+
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace specula {
+
+// The order of authority of every program's settings is: command line, then
+// environment, then file. The first two are CLI11's own (envname); this adds the
+// third.
+
+// Gives the values of the TOML file `path` to those options of `app` that
+// neither the command line nor the environment has set. The key max-connections
+// (or max_connections) sets --max-connections; an array sets an option that takes
+// several values. INVALID_ARGUMENT with FILE:LINE for bad TOML, an unknown key (with
+// those that are known) or a value the option refuses. A file that is not there is
+// NOT_FOUND if `must_exist`, else nothing happens.
+//
+// Call it after app.parse.
+absl::Status ApplyTomlFile(CLI::App& app, const std::string& path,
+                           bool must_exist);
+
+// As ApplyTomlFile, on `text`; `name` stands for the file in errors.
+absl::Status ApplyToml(CLI::App& app, absl::string_view text,
+                       const std::string& name);
+
+}  // namespace specula
+
+#endif  // SPECULA_LIB_CONFIG_SETTINGS_H_

@@ -1,0 +1,100 @@
+#include "lib/rpc/tls_policy.h"
+
+#include <openssl/ssl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/unique_fd.h"
+#include "lib/rpc/grpc_status.h"
+
+extern char** environ;
+
+namespace specula {
+namespace {
+
+// `Protocol` and not `MinProtocol`: gRPC sets its own minimum of TLS 1.2 after
+// the defaults, but leaves the options alone that this sets.
+constexpr absl::string_view kOpenSslConfiguration =
+    "openssl_conf=d\n[d]\nssl_conf=s\n[s]\nsystem_default=x\n[x]\n"
+    "Protocol=-ALL,TLSv1.3\nNumTickets=0\n";
+
+void CleanEnvironment() {
+  std::vector<std::string> names;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const absl::string_view variable(*entry);
+    const absl::string_view name = variable.substr(0, variable.find('='));
+    if (absl::StartsWith(name, "GRPC_") || absl::StartsWith(name, "OPENSSL_") ||
+        absl::StartsWith(name, "SSL_CERT_")) {
+      names.emplace_back(name);
+    }
+  }
+  for (const std::string& name : names) unsetenv(name.c_str());
+}
+
+absl::Status CheckPolicyHolds() {
+  SSL_CTX* context = SSL_CTX_new(TLS_method());
+  if (context == nullptr) return absl::InternalError("SSL_CTX_new failed");
+  constexpr uint64_t kOld = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2;
+  const bool only_13 = (SSL_CTX_get_options(context) & kOld) == kOld;
+  const bool no_tickets = SSL_CTX_get_num_tickets(context) == 0;
+  SSL_CTX_free(context);
+  if (only_13 && no_tickets) return absl::OkStatus();
+  return absl::InternalError(
+      "OpenSSL did not take the policy of TLS 1.3 without tickets; refusing to go on");
+}
+
+class Verifier : public grpc::experimental::ExternalCertificateVerifier {
+ public:
+  explicit Verifier(PeerCheck check) : check_(std::move(check)) {}
+
+  bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request,
+              std::function<void(grpc::Status)>,
+              grpc::Status* sync_status) override {
+    const grpc::string_ref target = request->target_name();
+    const grpc::string_ref pem = request->peer_cert();
+    *sync_status = ToGrpc(
+        check_({target.data(), target.size()}, {pem.data(), pem.size()}));
+    return true;
+  }
+
+  void Cancel(grpc::experimental::TlsCustomVerificationCheckRequest*) override {}
+
+ private:
+  const PeerCheck check_;
+};
+
+}  // namespace
+
+absl::Status EnforceTlsPolicy() {
+  CleanEnvironment();
+  UniqueFd file(memfd_create("openssl.cnf", MFD_CLOEXEC));
+  if (!file.valid() ||
+      write(file.get(), kOpenSslConfiguration.data(), kOpenSslConfiguration.size()) !=
+          static_cast<ssize_t>(kOpenSslConfiguration.size())) {
+    return absl::ErrnoToStatus(errno, "memfd for the OpenSSL configuration");
+  }
+  const std::string path = absl::StrCat("/proc/self/fd/", file.get());
+  OPENSSL_INIT_SETTINGS* settings = OPENSSL_INIT_new();
+  OPENSSL_INIT_set_config_filename(settings, path.c_str());
+  OPENSSL_INIT_set_config_appname(settings, "openssl_conf");
+  const bool loaded = OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, settings) == 1;
+  OPENSSL_INIT_free(settings);
+  if (!loaded) return absl::InternalError("OpenSSL refused its configuration");
+  return CheckPolicyHolds();
+}
+
+std::shared_ptr<grpc::experimental::CertificateVerifier> MakePeerVerifier(
+    PeerCheck check) {
+  return grpc::experimental::ExternalCertificateVerifier::Create<Verifier>(
+      std::move(check));
+}
+
+}  // namespace specula

@@ -1,0 +1,121 @@
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "agent/proc/parse.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace specula::agent {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int64_t kKb = 1024;
+
+TEST(ParseMemInfoTest, EachLineHasItsField) {
+  auto info = ParseMemInfo(
+      "MemTotal:              1 kB\n"
+      "MemFree:               2 kB\n"
+      "MemAvailable:          3 kB\n"
+      "Buffers:               4 kB\n"
+      "Cached:                5 kB\n"
+      "SwapCached:            6 kB\n"
+      "Active(file):         99 kB\n"
+      "SwapTotal:             7 kB\n"
+      "SwapFree:              8 kB\n"
+      "Dirty:                 9 kB\n"
+      "Shmem:                10 kB\n"
+      "KReclaimable:         98 kB\n"
+      "Slab:                 97 kB\n"
+      "SReclaimable:         11 kB\n"
+      "HugePages_Total:      12\n"
+      "HugePages_Free:       13\n"
+      "HugePages_Rsvd:       96\n"
+      "Hugepagesize:       2048 kB\n");
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_EQ(info->total, 1 * kKb);
+  EXPECT_EQ(info->free, 2 * kKb);
+  EXPECT_EQ(info->available, 3 * kKb);
+  EXPECT_EQ(info->buffers, 4 * kKb);
+  EXPECT_EQ(info->cached, 5 * kKb);
+  EXPECT_EQ(info->swap_cached, 6 * kKb);
+  EXPECT_EQ(info->swap_total, 7 * kKb);
+  EXPECT_EQ(info->swap_free, 8 * kKb);
+  EXPECT_EQ(info->dirty, 9 * kKb);
+  EXPECT_EQ(info->shared, 10 * kKb);
+  EXPECT_EQ(info->reclaimable_slab, 11 * kKb);
+  EXPECT_EQ(info->hugepages_total, 12);
+  EXPECT_EQ(info->hugepages_free, 13);
+  EXPECT_EQ(info->hugepage_size, 2048 * kKb);
+}
+
+TEST(ParseMemInfoTest, MissingLinesAreAbsent) {
+  auto info = ParseMemInfo("MemTotal: 100 kB\nMemFree: 0 kB\n");
+  ASSERT_TRUE(info.ok());
+  EXPECT_EQ(info->free, 0);
+  EXPECT_EQ(info->available, std::nullopt);
+  EXPECT_EQ(info->swap_total, std::nullopt);
+  EXPECT_EQ(info->hugepages_total, std::nullopt);
+}
+
+TEST(ParseMemInfoTest, AvailableAboveTotalIsPassedThrough) {
+  auto info = ParseMemInfo(
+      "MemTotal:       64000000 kB\n"
+      "MemFree:        34304000 kB\n"
+      "MemAvailable:   81175552 kB\n");
+  ASSERT_TRUE(info.ok());
+  EXPECT_EQ(info->total, 64000000 * kKb);
+  EXPECT_EQ(info->available, 81175552 * kKb);
+}
+
+TEST(ParseMemInfoTest, NumbersThatDoNotFitAreCut) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  auto info = ParseMemInfo(
+      "MemTotal: 18446744073709551615 kB\n"
+      "MemFree: 9007199254740992 kB\n"
+      "Cached: 9007199254740991 kB\n"
+      "Buffers: -4 kB\n"
+      "HugePages_Total: 99999999999999999999\n");
+  ASSERT_TRUE(info.ok());
+  EXPECT_EQ(info->total, kMost);
+  EXPECT_EQ(info->free, kMost);
+  EXPECT_EQ(info->cached, kMost - 1023);
+  EXPECT_EQ(info->buffers, 0);
+  EXPECT_EQ(info->hugepages_total, kMost);
+}
+
+TEST(ParseMemInfoTest, LinesThatAreNotUnderstoodArePassedOver) {
+  for (absl::string_view odd :
+       {"MemFree", "MemFree:", "MemFree: x kB", "MemFree: 5x kB", "", ":",
+        "memfree: 5 kB", " MemFree: 5 kB", "MemFree : 5 kB",
+        "XMemFree: 5 kB"}) {
+    auto info = ParseMemInfo(absl::StrCat(odd, "\nMemTotal: 8 kB\n"));
+    ASSERT_TRUE(info.ok()) << odd;
+    EXPECT_EQ(info->total, 8 * kKb) << odd;
+    EXPECT_EQ(info->free, std::nullopt) << odd;
+  }
+}
+
+TEST(ParseMemInfoTest, OfALineGivenTwiceTheFirstCounts) {
+  auto info = ParseMemInfo("MemTotal: 8 kB\nMemTotal: 9 kB\n");
+  ASSERT_TRUE(info.ok());
+  EXPECT_EQ(info->total, 8 * kKb);
+}
+
+TEST(ParseMemInfoTest, TextWithoutATotalIsRefusedByName) {
+  for (absl::string_view text : {"", "MemFree: 5 kB\n", "MemTotal: 0 kB\n",
+                                 "MemTotal: -5 kB\n", "MemTotal: kB\n"}) {
+    auto info = ParseMemInfo(text);
+    EXPECT_EQ(info.status().code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_THAT(std::string(info.status().message()),
+                HasSubstr("/proc/meminfo"));
+  }
+}
+
+}  // namespace
+}  // namespace specula::agent
