@@ -49,7 +49,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetLimits(options, builder);
-  if (service != nullptr) builder.RegisterService(service);
+  if (service != nullptr) {
+    builder.RegisterService(service);
+  } else {
+    // Without any service gRPC would poll none of its queues.
+    builder.RegisterCallbackGenericService(&server->nothing_);
+  }
   server->hand_over_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       std::move(credentials));

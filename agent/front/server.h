@@ -1,6 +1,7 @@
 #ifndef SPECULA_AGENT_FRONT_SERVER_H_
 #define SPECULA_AGENT_FRONT_SERVER_H_
 
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -50,6 +51,7 @@ class Server {
   explicit Server(EventLoop& loop) : loop_(loop) {}
 
   EventLoop& loop_;
+  grpc::CallbackGenericService nothing_;  // answers UNIMPLEMENTED to everything
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> hand_over_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Acceptor> acceptor_;

@@ -27,7 +27,7 @@ namespace specula::agent {
 namespace {
 
 constexpr absl::Duration kSlowCallLimit = absl::Seconds(1);
-constexpr int kSlowCallThreads = 4;
+constexpr int kSlowCallThreads = 8;  // made only as others are stuck
 constexpr absl::string_view kLocalKey = "local file systems";
 constexpr absl::string_view kSensorsKey = "sensors";
 

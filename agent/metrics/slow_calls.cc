@@ -7,10 +7,17 @@
 #include <deque>
 #include <thread>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 
 namespace specula::agent {
+namespace {
+
+// Calls that may wait for the one before them with the same key.
+constexpr size_t kMostWaiting = 1024;
+
+}  // namespace
 
 // The threads and their queue. Outlives SlowCalls for as long as a thread is
 // stuck in the kernel.
@@ -18,19 +25,15 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
  public:
   explicit Pool(int max_threads) : max_threads_(max_threads) {}
 
-  // False if every thread there may be is busy and so is the queue: all stuck.
-  bool Add(std::function<void()> job) ABSL_LOCKS_EXCLUDED(mutex_) {
+  // Queues a job. The queue is bounded by the number of keys.
+  void Add(std::function<void()> job) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    if (idle_ <= static_cast<int>(jobs_.size())) {
-      if (threads_ == max_threads_ && jobs_.size() >= kMaxQueued) return false;
-      if (threads_ < max_threads_) {
-        ++threads_;
-        std::thread([self = shared_from_this()] { self->Work(); }).detach();
-      }
+    if (idle_ <= static_cast<int>(jobs_.size()) && threads_ < max_threads_) {
+      ++threads_;
+      std::thread([self = shared_from_this()] { self->Work(); }).detach();
     }
     jobs_.push_back(std::move(job));
     wake_.Signal();
-    return true;
   }
 
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -41,8 +44,6 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
   }
 
  private:
-  static constexpr size_t kMaxQueued = 1024;
-
   void Work() {
     while (true) {
       std::function<void()> job;
@@ -68,10 +69,16 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
   std::deque<std::function<void()>> jobs_ ABSL_GUARDED_BY(mutex_);
 
  public:
-  // Keys of calls that have not returned yet. Loop thread only.
-  absl::flat_hash_set<std::string> out;
-  // Whether the loop is still there to be posted to. Guarded by its own lock, which
-  // a thread holds while it posts.
+  // What is known of one key. There is never more than one thread in the calls of a
+  // key, so one dead file system costs one thread however often it is asked for.
+  struct Key {
+    bool overdue = false;  // the call that is out has missed its time
+    std::deque<std::pair<Call, std::weak_ptr<Batch>>> waiting;
+  };
+  // Keys with a call that has not returned yet. Loop thread only.
+  absl::flat_hash_map<std::string, Key> out;
+  // Whether the loop is still there to be posted to; a thread holds the lock while it
+  // posts.
   absl::Mutex loop_mutex;
   bool loop_gone ABSL_GUARDED_BY(loop_mutex) = false;
 };
@@ -98,43 +105,62 @@ void SlowCalls::Run(std::vector<Call> calls, absl::Duration limit,
   auto batch = std::make_shared<Batch>(loop_);
   batch->done = std::move(done);
   for (Call& call : calls) {
-    const std::string key = call.key;
-    if (pool_->out.contains(key)) {
-      batch->stuck.push_back(key);
-      continue;
+    auto known = pool_->out.find(call.key);
+    if (known == pool_->out.end()) {
+      pool_->out.try_emplace(call.key);
+      batch->pending.insert(call.key);
+      Begin(std::move(call), batch);
+    } else if (known->second.overdue || known->second.waiting.size() >= kMostWaiting) {
+      batch->stuck.push_back(call.key);
+    } else {
+      batch->pending.insert(call.key);
+      known->second.waiting.emplace_back(std::move(call), batch);
     }
-    // The thread holds the batch weakly: its timer must not outlive the loop.
-    const bool added = pool_->Add([&loop = loop_, weak = std::weak_ptr<Batch>(batch),
-                                   pool = pool_, key, run = std::move(call.run)] {
-      Apply apply = run();
-      absl::MutexLock lock(&pool->loop_mutex);
-      if (pool->loop_gone) return;
-      boost::asio::post(loop, [weak, pool, key, apply = std::move(apply)] {
-        pool->out.erase(key);
-        std::shared_ptr<Batch> batch = weak.lock();
-        if (batch == nullptr || batch->pending.erase(key) == 0) return;  // too late
-        if (apply) apply();
-        if (batch->pending.empty()) Finish(batch);
-      });
-    });
-    if (!added) {
-      batch->stuck.push_back(key);
-      continue;
-    }
-    pool_->out.insert(key);
-    batch->pending.insert(key);
   }
   if (batch->pending.empty()) {
     boost::asio::post(loop_, [batch] { Finish(batch); });
     return;
   }
   batch->timer.expires_after(absl::ToChronoNanoseconds(limit));
-  batch->timer.async_wait([batch](const boost::system::error_code& error) {
+  batch->timer.async_wait([pool = pool_, batch](const boost::system::error_code& error) {
     if (error) return;  // all came in time
-    for (const std::string& key : batch->pending) batch->stuck.push_back(key);
+    for (const std::string& key : batch->pending) {
+      batch->stuck.push_back(key);
+      if (auto late = pool->out.find(key); late != pool->out.end()) late->second.overdue = true;
+    }
     batch->pending.clear();
     Finish(batch);
   });
+}
+
+void SlowCalls::Begin(Call call, const std::weak_ptr<Batch>& batch) {
+  // The thread holds the batch weakly: its timer must not outlive the loop.
+  pool_->Add([this, pool = pool_, batch, key = std::move(call.key), run = std::move(call.run)] {
+    Apply apply = run();
+    absl::MutexLock lock(&pool->loop_mutex);
+    if (pool->loop_gone) return;
+    boost::asio::post(loop_, [this, batch, key, apply = std::move(apply)] {
+      Returned(key, batch.lock(), apply);
+    });
+  });
+}
+
+void SlowCalls::Returned(const std::string& key, const std::shared_ptr<Batch>& batch,
+                         const Apply& apply) {
+  Pool::Key& state = pool_->out.find(key)->second;
+  state.overdue = false;
+  bool busy = false;
+  while (!busy && !state.waiting.empty()) {
+    auto [next, next_batch] = std::move(state.waiting.front());
+    state.waiting.pop_front();
+    if (next_batch.expired()) continue;  // nobody waits for it any more
+    Begin(std::move(next), next_batch);
+    busy = true;
+  }
+  if (!busy) pool_->out.erase(key);
+  if (batch == nullptr || batch->pending.erase(key) == 0) return;  // too late
+  if (apply) apply();
+  if (batch->pending.empty()) Finish(batch);
 }
 
 void SlowCalls::Finish(const std::shared_ptr<Batch>& batch) {

@@ -16,10 +16,11 @@ namespace specula::agent {
 // Runs system calls from which the kernel may never return (statvfs on a dead
 // network file system, a sensor behind a stuck bus), so that they cost a thread of
 // their own and not the loop. A call that is still out when its time is over is given
-// up; as long as it has not returned, calls with its key are refused at once
-// instead of losing another thread.
+// up; as long as it has not returned, calls with its key are refused at once. Calls
+// with one key run one after the other, so no more than one thread is lost to it.
 //
-// Loop thread only. May be destroyed, before the loop, while calls are out.
+// Loop thread only. May be destroyed while calls are out, once the loop has stopped
+// and before it is destroyed.
 class SlowCalls {
  public:
   // What a call gives back: applied on the loop, unless it came too late.
@@ -46,6 +47,9 @@ class SlowCalls {
   class Pool;
   struct Batch;
 
+  void Begin(Call call, const std::weak_ptr<Batch>& batch);
+  void Returned(const std::string& key, const std::shared_ptr<Batch>& batch,
+                const Apply& apply);
   static void Finish(const std::shared_ptr<Batch>& batch);
 
   boost::asio::io_context& loop_;

@@ -71,7 +71,10 @@ inline bool TakeCount(absl::string_view* line, int64_t* count) {
 
 // The same for a text that is one number and nothing else.
 inline bool ParseCount(absl::string_view text, int64_t* count) {
-  return TakeCount(&text, count) && text.empty();
+  int64_t value = 0;
+  if (!TakeCount(&text, &value) || !text.empty()) return false;
+  *count = value;
+  return true;
 }
 
 // The same, cut to the range of int.

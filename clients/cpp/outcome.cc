@@ -100,6 +100,8 @@ Ending ClassifyEnding(const absl::Status& status, const Endpoint& endpoint) {
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnauthenticated:
       return {Outcome::kDenied, EscapeControls(status.message())};
+    case absl::StatusCode::kCancelled:
+      return {Outcome::kFailed, "interrupted"};
     default:
       return {Outcome::kFailed,
               absl::StrCat(absl::StatusCodeToString(status.code()), ": ",

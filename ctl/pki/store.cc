@@ -31,7 +31,7 @@ namespace {
 constexpr absl::Duration kDay = absl::Hours(24);
 constexpr absl::Duration kClockSkew = absl::Minutes(5);
 constexpr int kMaxDays = 36500;
-constexpr size_t kMaxDenylistBytes = 64 << 20;
+constexpr size_t kMaxDenylistBytes = 1 << 20;  // what ReadFile gives an agent
 constexpr mode_t kKeyMode = 0600;
 constexpr mode_t kPublicMode = 0644;
 constexpr absl::string_view kDenylistHeader =
@@ -357,6 +357,11 @@ absl::StatusOr<Revoked> Revoke(const std::string& dir,
       &list, target.serial, "  # ", EscapeControls(target.name),
       target.name.empty() ? "" : ", ", "revoked ",
       absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", now, absl::UTCTimeZone()), "\n");
+  if (list.size() > kMaxDenylistBytes) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        path, " would be longer than the ", kMaxDenylistBytes,
+        " bytes that agents read; take out certificates that have expired"));
+  }
   RETURN_IF_ERROR(
       WriteFileAtomically(path, list, kPublicMode, /*replace=*/true));
   return Revoked{target.serial, true};

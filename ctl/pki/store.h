@@ -79,6 +79,7 @@ absl::StatusOr<Issued> IssueShim(const std::string& dir,
 // holds it first. No error if it is on the list. INVALID_ARGUMENT for an
 // authority: agents check the serials of callers only. FAILED_PRECONDITION if
 // the list has a line that is none: agents would not take such a list.
+// RESOURCE_EXHAUSTED if it would grow longer than agents read (1 MiB).
 absl::StatusOr<Revoked> Revoke(const std::string& dir,
                                const std::string& serial_or_file,
                                absl::Time now);

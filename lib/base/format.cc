@@ -51,7 +51,7 @@ std::string FormatBytes(int64_t bytes) {
   return absl::StrFormat("%.0f%s", value, kUnits[unit]);
 }
 
-std::string FormatDuration(absl::Duration duration) {
+std::string FormatElapsed(absl::Duration duration) {
   if (duration < absl::ZeroDuration() || duration == absl::InfiniteDuration()) {
     return "-";
   }

@@ -16,7 +16,7 @@ std::string FormatBytes(int64_t bytes);
 
 // A length of time in its two greatest units: 41d3h, 5h02m, 3m20s, 12s.
 // Negative and infinite values are shown as "-".
-std::string FormatDuration(absl::Duration duration);
+std::string FormatElapsed(absl::Duration duration);
 
 // Text from a host made safe for a terminal or one line of a log: control
 // characters (C0, DEL, C1) and bytes that are not UTF-8 become \xNN, newline

@@ -101,6 +101,7 @@ TEST_F(ProcRootTest, FolderAndFifoAreErrorsAndDoNotHang) {
   EXPECT_FALSE(root.Read("/proc").ok());
   EXPECT_FALSE(root.ReadPinned("/proc").ok());
   EXPECT_FALSE(root.Read("/proc/fifo").ok());
+  EXPECT_FALSE(root.ReadPinned("/proc/fifo").ok());
 }
 
 TEST_F(ProcRootTest, PinnedFileIsReadAnewFromItsStart) {

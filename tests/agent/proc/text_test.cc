@@ -76,8 +76,8 @@ TEST(TextTest, CountsAreCutToTheRangeOfInt) {
 }
 
 TEST(TextTest, WhatIsNoCountIsRefused) {
-  for (absl::string_view text :
-       {"", " ", "-", "--1", "+1", "1x", "x1", "1.5", "0x10", "1-"}) {
+  for (absl::string_view text : {"", " ", "-", "--1", "+1", "1x", "x1", "1.5",
+                                 "0x10", "1-", "1 ", "1 2"}) {
     int64_t count = -7;
     EXPECT_FALSE(ParseCount(text, &count)) << text;
     EXPECT_EQ(count, -7) << text;

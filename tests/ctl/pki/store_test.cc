@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -526,6 +527,16 @@ TEST_F(PkiStoreTest, RevokeRefusesAListThatAgentsWouldRefuse) {
     EXPECT_THAT(Message(status), HasSubstr(Path("denylist")));
     EXPECT_THAT(Message(status), HasSubstr("line 2"));
   }
+  EXPECT_EQ(Read("denylist"), list);
+}
+
+TEST_F(PkiStoreTest, DenylistNeverGrowsBeyondWhatAgentsRead) {
+  Init();
+  const std::string list = "#" + std::string((1 << 20) - 20, 'x') + "\n";
+  Write("denylist", list);
+  const absl::Status status = Revoke(dir_, "A1B", kNow).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(Message(status), HasSubstr(Path("denylist")));
   EXPECT_EQ(Read("denylist"), list);
 }
 

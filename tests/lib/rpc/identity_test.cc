@@ -1,9 +1,10 @@
 #include "lib/rpc/identity.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -149,6 +150,13 @@ TEST(IdentityTest, ErrorsHoldNoRawControlBytes) {
     EXPECT_THAT(std::string(status.message()), Not(HasSubstr("\x1b")));
     EXPECT_THAT(std::string(status.message()), HasSubstr("[2J"));
   }
+}
+
+TEST(IdentityTest, ErrorsDoNotRepeatALongUri) {
+  const absl::Status status =
+      ParseIdentityUri("spiffe://d/" + std::string(1 << 20, 'b')).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_LT(status.message().size(), 500u);
 }
 
 TEST(IdentityTest, RoleNamesAreReadBack) {

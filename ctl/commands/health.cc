@@ -1,0 +1,78 @@
+// list and ping: both ask for health, as it costs an agent nothing.
+#include "absl/strings/str_format.h"
+#include "ctl/commands/commands.h"
+#include "ctl/commands/read.h"
+#include "ctl/table.h"
+
+namespace specula::ctl {
+namespace {
+
+// Health has no content: that it came is all there is to know.
+struct Healthy {};
+
+AgentClient::Call BeginHealth(AgentClient& client, absl::Duration timeout,
+                              AgentClient::OnAnswer<Healthy> done) {
+  return client.CheckHealth(timeout, [done = std::move(done)](absl::Status status) {
+    if (status.ok()) {
+      done(Healthy());
+    } else {
+      done(std::move(status));
+    }
+  });
+}
+
+std::string ViewList(const std::vector<Target>& targets, const Results<Healthy>& results) {
+  Table table({{"ID"}, {"HOST"}, {"PORT"}, {"STATUS"}});
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const Ending& ending = results[i].ending;
+    const HostPort& address = targets[i].endpoint.address;
+    table.AddNote({absl::StrCat(targets[i].id), address.host, absl::StrCat(address.port),
+                   ending.outcome == Outcome::kOk
+                       ? "connected"
+                       : absl::StrCat("offline (", EndingText(ending), ")")});
+  }
+  return table.Render();
+}
+
+std::string ViewPing(const std::vector<Target>& targets, const Results<Healthy>& results) {
+  Table table({{"HOST"}, {"TIME", Table::Align::kRight}});
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (results[i].ending.outcome == Outcome::kOk) {
+      table.Add({HostLabel(targets[i]),
+                 absl::StrFormat("%.1fms", absl::ToDoubleMilliseconds(results[i].elapsed))});
+    } else {
+      table.AddNote({HostLabel(targets[i]), EndingText(results[i].ending)});
+    }
+  }
+  return table.Render(ViewForOutput().max_width);
+}
+
+void AddHealthCommand(CLI::App& app, CommandContext& context, const std::string& name,
+                      const std::string& about,
+                      std::string (*view)(const std::vector<Target>&, const Results<Healthy>&)) {
+  CLI::App* command = app.add_subcommand(name, about);
+  command->callback([&context, view] {
+    context.run = [&context, view](Interrupt& interrupt) {
+      return RunRead<Healthy>(context.options, interrupt,
+                              {"health", BeginHealth, view,
+                               [](const Healthy&) -> const google::protobuf::Message* {
+                                 return nullptr;
+                               }});
+    };
+  });
+}
+
+}  // namespace
+
+void AddListCommand(CLI::App& app, CommandContext& context) {
+  AddHealthCommand(app, context, "list", "The hosts with their ids, and whether they answer",
+                   ViewList);
+}
+
+void AddPingCommand(CLI::App& app, CommandContext& context) {
+  AddHealthCommand(app, context, "ping",
+                   "How long each host takes to answer, the first time with the TLS handshake",
+                   ViewPing);
+}
+
+}  // namespace specula::ctl

@@ -1,0 +1,46 @@
+#include <memory>
+
+#include "ctl/commands/commands.h"
+#include "ctl/commands/read.h"
+
+namespace specula::ctl {
+namespace {
+
+struct PsOptions {
+  int top = 10;
+  v1::ProcessOrder order = v1::PROCESS_ORDER_CPU;
+};
+
+}  // namespace
+
+void AddPsCommand(CLI::App& app, CommandContext& context) {
+  CLI::App* command = app.add_subcommand(
+      "ps", "The processes that use most CPU (percent of one core) or memory");
+  auto options = std::make_shared<PsOptions>();
+  command->add_option("-n,--top", options->top, "How many of each host")
+      ->check(CLI::Range(1, 10000))->capture_default_str();
+  command->add_option("--sort", options->order, "By cpu or mem")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, v1::ProcessOrder>{
+          {"cpu", v1::PROCESS_ORDER_CPU}, {"mem", v1::PROCESS_ORDER_MEMORY}}));
+  command->callback([&context, options] {
+    context.run = [&context, options](Interrupt& interrupt) {
+      using Response = v1::ProcessesResponse;
+      return RunRead<Response>(
+          context.options, interrupt,
+          {"processes",
+           [options](AgentClient& client, absl::Duration timeout,
+                     AgentClient::OnAnswer<Response> done) {
+             v1::ProcessesRequest request;
+             request.set_limit(options->top);
+             request.set_order(options->order);
+             return client.Processes(request, timeout, std::move(done));
+           },
+           [](const std::vector<Target>& targets, const Results<Response>& results) {
+             return ViewProcesses(targets, results, ViewForOutput());
+           },
+           [](const Response& response) { return &response; }});
+    };
+  });
+}
+
+}  // namespace specula::ctl

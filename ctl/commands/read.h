@@ -1,0 +1,92 @@
+#ifndef SPECULA_CTL_COMMANDS_READ_H_
+#define SPECULA_CTL_COMMANDS_READ_H_
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "ctl/exit_code.h"
+#include "ctl/fan_out.h"
+#include "ctl/fleet.h"
+#include "ctl/interrupt.h"
+#include "ctl/json.h"
+#include "ctl/views.h"
+
+// What the commands that only read have in common: ask all, print, perhaps again.
+namespace specula::ctl {
+
+// Prints to standard error what the user can mend, and returns kExitUsage.
+int UsageError(const absl::Status& status);
+
+// Writes all of `text` to standard output. False if nobody reads it any more.
+bool Print(const std::string& text);
+
+// How wide a terminal on standard output is; SIZE_MAX if it is none.
+ViewOptions ViewForOutput();
+
+// What comes before the text of each round of --watch: it clears a terminal, and
+// parts the rounds elsewhere.
+std::string RoundPrefix(bool first);
+
+template <typename Response>
+struct ReadCommand {
+  // Key of the answer in a line of JSON.
+  absl::string_view json_name;
+  std::function<AgentClient::Call(AgentClient&, absl::Duration timeout,
+                                  AgentClient::OnAnswer<Response>)>
+      begin;
+  std::function<std::string(const std::vector<Target>&, const Results<Response>&)> view;
+  // The part of an answer that is shown as JSON; null: nothing.
+  std::function<const google::protobuf::Message*(const Response&)> json_payload;
+};
+
+template <typename Response>
+std::string ViewJson(const ReadCommand<Response>& command, const std::vector<Target>& targets,
+                     const Results<Response>& results) {
+  std::string text;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const bool ok = results[i].ending.outcome == Outcome::kOk;
+    text += JsonLine(targets[i], results[i].ending, results[i].elapsed, command.json_name,
+                     ok ? command.json_payload(results[i].response) : nullptr);
+  }
+  return text;
+}
+
+// Runs a reading command to its end; gives the exit code.
+template <typename Response>
+int RunRead(const FleetOptions& options, Interrupt& interrupt,
+            const ReadCommand<Response>& command) {
+  absl::StatusOr<std::vector<Target>> targets = OpenFleet(options);
+  if (!targets.ok()) return UsageError(targets.status());
+  const absl::Duration timeout = absl::Seconds(options.timeout_seconds);
+  for (bool first = true;; first = false) {
+    const Results<Response> results = AskAll<Response>(
+        *targets, interrupt, [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
+          return command.begin(client, timeout, std::move(done));
+        });
+    const bool once = options.watch_seconds <= 0;
+    std::string text = options.json ? ViewJson(command, *targets, results)
+                                    : command.view(*targets, results);
+    if (!once && !options.json) text = RoundPrefix(first) + text;
+    if (!Print(text)) return kExitNoResult;
+    if (interrupt.interrupted()) return kExitInterrupted;
+    if (once) {
+      const bool all_ok =
+          std::all_of(results.begin(), results.end(), [](const HostResult<Response>& result) {
+            return result.ending.outcome == Outcome::kOk;
+          });
+      return all_ok ? kExitOk : kExitNoResult;
+    }
+    const absl::Time next = absl::Now() + absl::Seconds(options.watch_seconds);
+    while (absl::Now() < next) {
+      if (interrupt.Wait(next - absl::Now())) return kExitInterrupted;
+    }
+  }
+}
+
+}  // namespace specula::ctl
+
+#endif  // SPECULA_CTL_COMMANDS_READ_H_

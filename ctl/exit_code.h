@@ -1,0 +1,16 @@
+#ifndef SPECULA_CTL_EXIT_CODE_H_
+#define SPECULA_CTL_EXIT_CODE_H_
+
+namespace specula::ctl {
+
+// With what `specula` ends; never 0 when something failed.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitUsage = 2,          // the command line, the configuration or a file is wrong
+  kExitInterrupted = 130,  // Ctrl-C
+  kExitNoResult = 255,     // at least one host gave no result
+};
+
+}  // namespace specula::ctl
+
+#endif  // SPECULA_CTL_EXIT_CODE_H_

@@ -1,0 +1,41 @@
+#include "ctl/interrupt.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cstdint>
+
+namespace specula::ctl {
+
+Interrupt::Interrupt()
+    : wake_(std::make_shared<UniqueFd>(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signals_.Reset(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+bool Interrupt::Wait(absl::Duration limit) {
+  pollfd fds[2] = {{signals_.get(), POLLIN, 0}, {wake_->get(), POLLIN, 0}};
+  const timespec timeout = absl::ToTimespec(limit);
+  ppoll(fds, 2, limit == absl::InfiniteDuration() ? nullptr : &timeout, nullptr);
+  uint64_t count = 0;
+  [[maybe_unused]] ssize_t got = read(wake_->get(), &count, sizeof count);
+  signalfd_siginfo info;
+  if (read(signals_.get(), &info, sizeof info) == sizeof info) interrupted_ = true;
+  return interrupted_;
+}
+
+std::function<void()> Interrupt::waker() const {
+  return [wake = wake_] {
+    const uint64_t one = 1;
+    [[maybe_unused]] ssize_t written = write(wake->get(), &one, sizeof one);
+  };
+}
+
+}  // namespace specula::ctl

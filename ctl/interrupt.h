@@ -1,0 +1,36 @@
+#ifndef SPECULA_CTL_INTERRUPT_H_
+#define SPECULA_CTL_INTERRUPT_H_
+
+#include <functional>
+#include <memory>
+
+#include "absl/time/time.h"
+#include "lib/base/unique_fd.h"
+
+namespace specula::ctl {
+
+// Turns SIGINT and SIGTERM into something that main can wait for beside its work.
+// Make it before the first thread, as it blocks both signals. One thread.
+class Interrupt {
+ public:
+  Interrupt();
+
+  // Waits until a signal came, somebody called a waker, or `limit` is over. Whether a
+  // signal has come, now or before.
+  bool Wait(absl::Duration limit);
+
+  // Whether a signal has come.
+  bool interrupted() const { return interrupted_; }
+
+  // Something to call from any thread, at any time, that ends a Wait.
+  std::function<void()> waker() const;
+
+ private:
+  UniqueFd signals_;
+  std::shared_ptr<UniqueFd> wake_;  // wakers may outlive the object
+  bool interrupted_ = false;
+};
+
+}  // namespace specula::ctl
+
+#endif  // SPECULA_CTL_INTERRUPT_H_
