@@ -58,6 +58,7 @@ absl::Status Validate(const Raw& raw, Options& options) {
 
 void Declare(CLI::App& app, Raw& raw, Options& options) {
   app.set_version_flag("--version", SPECULA_VERSION);
+  app.option_defaults()->take_last();
   app.add_option("--config", raw.config, "Configuration file (TOML); its keys are these options' names")
       ->envname("SPECULA_AGENT_CONFIG")->capture_default_str();
   app.add_flag("--check-config", options.check_config,

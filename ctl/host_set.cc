@@ -23,6 +23,9 @@ absl::Status Odd(absl::string_view part, absl::string_view why) {
       absl::StrCat("host set: '", EscapeControls(part), "': ", why));
 }
 
+// More than any HOST:PORT has.
+constexpr size_t kMostNameBytes = 512;
+
 // One run of numbers: from, to, step, and how many digits each has at least.
 struct Range {
   int64_t first = 0;
@@ -129,10 +132,12 @@ absl::StatusOr<std::vector<Piece>> ParsePieces(absl::string_view part) {
   return pieces;
 }
 
-absl::Status CheckCount(const std::vector<Piece>& pieces, size_t already,
+absl::Status CheckSize(const std::vector<Piece>& pieces, size_t already,
                         absl::string_view part) {
   size_t count = 1;
+  size_t length = 0;
   for (const Piece& piece : pieces) {
+    length += piece.text.size();
     if (piece.ranges.empty()) continue;
     size_t choices = 0;
     // Cut at each step: the sum and the product of cut numbers cannot overflow.
@@ -141,8 +146,12 @@ absl::Status CheckCount(const std::vector<Piece>& pieces, size_t already,
     }
     count = std::min(count * choices, kMostHosts + 1);
   }
-  if (already + count <= kMostHosts) return absl::OkStatus();
-  return Odd(part, absl::StrCat("more than ", kMostHosts, " hosts"));
+  if (already + count > kMostHosts) {
+    return Odd(part, absl::StrCat("more than ", kMostHosts, " hosts"));
+  }
+  // A long text times many numbers would fill the memory before it is refused.
+  if (length > kMostNameBytes) return Odd(part.substr(0, 64), "the name is too long");
+  return absl::OkStatus();
 }
 
 std::vector<std::string> Expand(const std::vector<Piece>& pieces) {
@@ -175,7 +184,7 @@ absl::StatusOr<std::vector<HostPort>> ParseHostSet(absl::string_view text,
   for (absl::string_view part : parts) {
     if (part.empty()) return Odd(text, "a host is missing between commas");
     ASSIGN_OR_RETURN(std::vector<Piece> pieces, ParsePieces(part));
-    RETURN_IF_ERROR(CheckCount(pieces, hosts.size(), part));
+    RETURN_IF_ERROR(CheckSize(pieces, hosts.size(), part));
     for (const std::string& name : Expand(pieces)) {
       ASSIGN_OR_RETURN(HostPort host, ParseHostPort(name, default_port));
       if (host.port == 0) return Odd(name, "port 0 cannot be dialled");

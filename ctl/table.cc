@@ -25,7 +25,8 @@ constexpr CodeRange kZeroWidth[] = {{0x300, 0x36f},   {0x483, 0x489},   {0x591, 
 constexpr CodeRange kDoubleWidth[] = {{0x1100, 0x115f},   {0x2e80, 0x303e}, {0x3041, 0xa4cf},
                                       {0xac00, 0xd7a3},   {0xf900, 0xfaff}, {0xfe30, 0xfe6f},
                                       {0xff00, 0xff60},   {0xffe0, 0xffe6}, {0x1f300, 0x1f64f},
-                                      {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
+                                      {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x1fa70, 0x1faff},
+                                      {0x20000, 0x3fffd}};
 
 template <size_t N>
 bool IsIn(uint32_t code, const CodeRange (&ranges)[N]) {

@@ -161,6 +161,7 @@ std::string ViewDisk(const std::vector<Target>& targets, const Results<v1::DiskR
     return RenderRows(
         std::move(table), targets, results, options,
         [](Table& rows, const Target& target, const v1::DiskResponse& response) {
+          if (response.disk().devices().empty()) rows.Add({HostLabel(target), kNone});
           for (const v1::BlockDevice& device : response.disk().devices()) {
             if (device.quality() != v1::QUALITY_OK) {
               rows.Add({HostLabel(target), device.name(), kNone, kNone, kNone, kNone, kNone, kNone});
@@ -184,6 +185,7 @@ std::string ViewDisk(const std::vector<Target>& targets, const Results<v1::DiskR
   return RenderRows(
       std::move(table), targets, results, options,
       [](Table& rows, const Target& target, const v1::DiskResponse& response) {
+        if (response.disk().filesystems().empty()) rows.Add({HostLabel(target), kNone});
         for (const v1::Filesystem& row : response.disk().filesystems()) {
           const bool known = row.quality() == v1::QUALITY_OK;
           rows.Add({HostLabel(target), row.mount_point(), row.type(),
@@ -204,6 +206,7 @@ std::string ViewProcesses(const std::vector<Target>& targets,
   return RenderRows(
       std::move(table), targets, results, options,
       [](Table& rows, const Target& target, const v1::ProcessesResponse& response) {
+        if (response.processes().empty()) rows.Add({HostLabel(target), kNone});
         for (const v1::Process& process : response.processes()) {
           rows.Add({HostLabel(target), absl::StrCat(process.pid()), process.user(),
                     process.state(), absl::StrCat(process.thread_count()),

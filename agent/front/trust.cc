@@ -24,6 +24,9 @@ absl::StatusOr<Caller> JudgeCertificate(absl::string_view pem, const Trust& trus
         absl::StrCat("the certificate is of the trust domain '", identity.trust_domain,
                      "', this agent of '", trust.trust_domain, "'"));
   }
+  if (now < certificate->not_before) {
+    return absl::PermissionDeniedError("the certificate is not valid yet");
+  }
   Caller caller{std::move(identity), certificate->serial, certificate->not_after};
   RETURN_IF_ERROR(StillTrusted(caller, trust, now));
   return caller;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "agent/metrics/saturating.h"
 #include "agent/metrics/to_proto.h"
 #include "lib/base/format.h"
 
@@ -35,8 +36,12 @@ bool IsPseudoType(absl::string_view type) {
   return IsOneOf(type, kPseudo);
 }
 
-// Places where mounts are somebody's internals: those of node_exporter.
+// Places where mounts are somebody's internals: those of node_exporter, and the
+// files that container engines mount into every container.
 bool IsInternalPlace(absl::string_view path) {
+  static constexpr absl::string_view kFiles[] = {"/etc/hostname", "/etc/hosts",
+                                                 "/etc/resolv.conf"};
+  if (IsOneOf(path, kFiles)) return true;
   static constexpr absl::string_view kPrefixes[] = {
       "/dev", "/proc", "/sys", "/run/credentials", "/var/lib/docker",
       "/var/lib/containers/storage", "/var/lib/kubelet/pods", "/var/lib/containerd"};
@@ -67,7 +72,8 @@ void FillDevice(const DiskCounters& before, const DiskCounters& now,
                 double seconds, v1::BlockDevice* device) {
   const bool backwards = now.reads < before.reads || now.writes < before.writes ||
                          now.sectors_read < before.sectors_read ||
-                         now.sectors_written < before.sectors_written;
+                         now.sectors_written < before.sectors_written ||
+                         now.busy_milliseconds < before.busy_milliseconds;
   const double read = static_cast<double>(now.sectors_read - before.sectors_read) *
                       kSectorBytes / seconds;
   const double written =
@@ -108,9 +114,13 @@ bool IsRemoteType(absl::string_view type) {
 
 SelectedMounts SelectMounts(std::vector<Mount> mounts) {
   const int seen = static_cast<int>(mounts.size());
+  // Of several mounts on one point only the last can be seen.
+  std::map<std::string, const Mount*> visible;
+  for (const Mount& mount : mounts) visible[mount.mount_point] = &mount;
   std::map<std::string, Mount> best;
   std::vector<Mount> overlay_root;
   for (Mount& mount : mounts) {
+    if (visible[mount.mount_point] != &mount) continue;
     if (mount.type == "overlay" && mount.mount_point == "/") {
       overlay_root.assign(1, mount);
     }
@@ -120,8 +130,7 @@ SelectedMounts SelectMounts(std::vector<Mount> mounts) {
     auto rank = [](const Mount& m) {
       return std::make_tuple(m.root.size(), m.mount_point.size(), m.mount_point);
     };
-    // Of two mounts on one point the later covers the earlier, and is as good.
-    if (rank(mount) <= rank(place->second)) place->second = std::move(mount);
+    if (rank(mount) < rank(place->second)) place->second = std::move(mount);
   }
   SelectedMounts selected;
   for (auto& [device, mount] : best) selected.mounts.push_back(std::move(mount));
@@ -151,10 +160,8 @@ void FillFilesystem(const Mount& mount, const absl::StatusOr<struct statvfs>& sp
   row->set_total_bytes(Bytes(space->f_blocks, block));
   row->set_used_bytes(used);
   row->set_available_bytes(available);
-  if (used + available > 0) {
-    row->set_utilization(static_cast<double>(used) /
-                         (static_cast<double>(used) + static_cast<double>(available)));
-  }
+  const double usable = static_cast<double>(used) + static_cast<double>(available);
+  if (usable > 0) row->set_utilization(static_cast<double>(used) / usable);
   row->set_inodes_total_count(Bytes(space->f_files, 1));
   row->set_inodes_used_count(
       Bytes(space->f_files - std::min(space->f_ffree, space->f_files), 1));
@@ -170,16 +177,16 @@ void SumFilesystems(v1::Disk* disk) {
     if (row.quality() != v1::QUALITY_OK || row.read_only() || IsRemoteType(row.type())) {
       continue;
     }
-    used += row.used_bytes();
+    used = SaturatingAdd(used, row.used_bytes());
     if (row.type() == "zfs") {
-      total += row.used_bytes();
+      total = SaturatingAdd(total, row.used_bytes());
       int64_t& free = pool_free[ZfsPool(row)];
       free = std::max(free, row.available_bytes());
     } else {
-      total += row.total_bytes();
+      total = SaturatingAdd(total, row.total_bytes());
     }
   }
-  for (const auto& [pool, free] : pool_free) total += free;
+  for (const auto& [pool, free] : pool_free) total = SaturatingAdd(total, free);
   disk->set_total_bytes(total);
   disk->set_used_bytes(used);
   disk->set_quality(stalled ? v1::QUALITY_STALLED : v1::QUALITY_OK);

@@ -24,7 +24,7 @@ struct SelectedMounts {
 
 // One mount for each major:minor: of bind mounts and btrfs subvolumes, the one
 // that shows most of the file system (shortest root), then the shortest mount
-// point. Pseudo file systems, overlays, images (squashfs) and the mounts of
+// point. Of mounts on one point the last counts, as it covers the others. Pseudo file systems, overlays, images (squashfs) and the mounts of
 // container engines are left out, but an overlay on / is kept where nothing else
 // stands for a disk (in a container).
 SelectedMounts SelectMounts(std::vector<Mount> mounts);

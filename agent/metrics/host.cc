@@ -151,7 +151,7 @@ OwnCgroup::OwnCgroup(const ProcRoot& root) {
   unified_ = root.Exists("/sys/fs/cgroup/cgroup.controllers");
   for (absl::string_view line : absl::StrSplit(*text, '\n', absl::SkipEmpty())) {
     const std::vector<absl::string_view> fields = absl::StrSplit(line, absl::MaxSplits(':', 2));
-    if (fields.size() != 3) continue;
+    if (fields.size() != 3 || !absl::StartsWith(fields[2], "/")) continue;
     // A path from outside of the namespace ("/../x") leads nowhere here.
     std::string path(absl::StartsWith(fields[2], "/..") ? "/" : fields[2]);
     if (path == "/") path.clear();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "agent/metrics/saturating.h"
+
 namespace specula::agent {
 
 void FillMemory(const MemInfo& info, v1::Memory* memory) {
@@ -9,9 +11,9 @@ void FillMemory(const MemInfo& info, v1::Memory* memory) {
   auto bytes = [](const std::optional<int64_t>& value) {
     return std::max<int64_t>(0, value.value_or(0));
   };
-  const int64_t cached = bytes(info.cached) + bytes(info.reclaimable_slab);
+  const int64_t cached = SaturatingAdd(bytes(info.cached), bytes(info.reclaimable_slab));
   const int64_t available = info.available.value_or(
-      bytes(info.free) + bytes(info.buffers) + cached);
+      SaturatingAdd(SaturatingAdd(bytes(info.free), bytes(info.buffers)), cached));
   const int64_t clamped = std::clamp<int64_t>(available, 0, total);
   const bool sound = info.available.has_value() && clamped == available;
   memory->set_quality(sound ? v1::QUALITY_OK : v1::QUALITY_CLAMPED);
@@ -29,7 +31,8 @@ void FillMemory(const MemInfo& info, v1::Memory* memory) {
   memory->set_dirty_bytes(bytes(info.dirty));
   memory->set_swap_total_bytes(bytes(info.swap_total));
   memory->set_swap_used_bytes(std::max<int64_t>(
-      0, bytes(info.swap_total) - bytes(info.swap_free) - bytes(info.swap_cached)));
+      0, bytes(info.swap_total) -
+             SaturatingAdd(bytes(info.swap_free), bytes(info.swap_cached))));
   memory->set_hugepages_total_count(bytes(info.hugepages_total));
   memory->set_hugepages_free_count(bytes(info.hugepages_free));
   memory->set_hugepage_size_bytes(bytes(info.hugepage_size));

@@ -56,6 +56,7 @@ void FillNetwork(const std::vector<InterfaceCounters>* previous,
   const double seconds = absl::ToDoubleSeconds(window);
   double received = 0;
   double transmitted = 0;
+  bool measured = counted.empty();  // the sum of no interface is 0
   for (const InterfaceCounters* now : counted) {
     v1::NetworkInterface* row = network->add_interfaces();
     row->set_name(ToUtf8(now->name));
@@ -65,10 +66,11 @@ void FillNetwork(const std::vector<InterfaceCounters>* previous,
                                [&](const InterfaceCounters& i) { return i.name == now->name; });
     if (before == previous->end()) continue;
     FillInterface(*before, *now, seconds, row);
+    measured = measured || row->quality() == v1::QUALITY_OK;
     received += row->received_bytes_per_second();
     transmitted += row->transmitted_bytes_per_second();
   }
-  if (previous == nullptr || seconds <= 0) return;
+  if (previous == nullptr || seconds <= 0 || !measured) return;
   network->set_quality(v1::QUALITY_OK);
   network->set_received_bytes_per_second(received);
   network->set_transmitted_bytes_per_second(transmitted);

@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "agent/metrics/saturating.h"
 #include "agent/metrics/to_proto.h"
 #include "agent/proc/parse.h"
 #include "lib/base/format.h"
@@ -26,7 +27,7 @@ int64_t TicksPerSecond() {
 }
 
 int64_t CpuTicks(const ProcessStat& process) {
-  return process.user_ticks + process.system_ticks;
+  return SaturatingAdd(process.user_ticks, process.system_ticks);
 }
 
 absl::Duration TicksToDuration(int64_t ticks) {
@@ -136,7 +137,7 @@ void FillProcess(const ProcRoot& root, const UserNames& users,
   row->set_user(Owner(root, users, directory));
   row->set_state(std::string(1, process.state));
   row->set_thread_count(process.threads);
-  row->set_resident_bytes(process.resident_pages * page_bytes);
+  row->set_resident_bytes(SaturatingMultiply(process.resident_pages, page_bytes));
   if (ranked.cpu.has_value()) row->set_cpu_utilization(*ranked.cpu);
   *row->mutable_cpu_time() = ToProto(TicksToDuration(CpuTicks(process)));
   row->set_name(ToUtf8(process.name));

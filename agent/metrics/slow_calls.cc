@@ -81,6 +81,10 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
   // posts.
   absl::Mutex loop_mutex;
   bool loop_gone ABSL_GUARDED_BY(loop_mutex) = false;
+  bool LoopGone() ABSL_LOCKS_EXCLUDED(loop_mutex) {
+    absl::MutexLock lock(&loop_mutex);
+    return loop_gone;
+  }
 };
 
 struct SlowCalls::Batch {
@@ -139,8 +143,9 @@ void SlowCalls::Begin(Call call, const std::weak_ptr<Batch>& batch) {
     Apply apply = run();
     absl::MutexLock lock(&pool->loop_mutex);
     if (pool->loop_gone) return;
-    boost::asio::post(loop_, [this, batch, key, apply = std::move(apply)] {
-      Returned(key, batch.lock(), apply);
+    boost::asio::post(loop_, [this, pool, batch, key, apply = std::move(apply)] {
+      // The object may have been destroyed since this was posted.
+      if (!pool->LoopGone()) Returned(key, batch.lock(), apply);
     });
   });
 }

@@ -30,9 +30,11 @@ size_t DecodeUtf8(absl::string_view text, uint32_t& code) {
   return code < kLeast[length] || code > 0x10ffff || surrogate ? 0 : length;
 }
 
-bool IsBidiControl(uint32_t code) {
-  return code == 0x200e || code == 0x200f || (code >= 0x202a && code <= 0x202e) ||
-         (code >= 0x2066 && code <= 0x2069);
+// What moves text about although it is no control character: bidirectional marks
+// and overrides, and the separators of lines and paragraphs.
+bool IsLayoutControl(uint32_t code) {
+  return code == 0x61c || code == 0x200e || code == 0x200f ||
+         (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
 }  // namespace
@@ -82,7 +84,7 @@ std::string EscapeControls(absl::string_view text) {
       safe += "\\t";
     } else if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
       absl::StrAppendFormat(&safe, "\\x%02x", code);
-    } else if (IsBidiControl(code)) {
+    } else if (IsLayoutControl(code)) {
       absl::StrAppendFormat(&safe, "\\u%04x", code);
     } else {
       absl::StrAppend(&safe, text.substr(0, length));

@@ -79,6 +79,9 @@ absl::Status ApplyOne(CLI::App& app, const std::string& key,
     return Odd(name, value.source(),
                absl::StrCat("'", key, "' has a value of a kind it cannot take"));
   }
+  if (value.is_array() && option->get_items_expected_max() <= 1) {
+    return Odd(name, value.source(), absl::StrCat("'", key, "' takes one value"));
+  }
   try {
     option->add_result(std::move(words));
     option->run_callback();

@@ -1,0 +1,224 @@
+#include "tests/e2e/harness.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/status_macros.h"
+#include "lib/rpc/certificate.h"
+#include "lib/rpc/grpc_status.h"
+
+namespace specula::testing {
+namespace {
+
+std::string MustRead(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadFile(path, size_t{1} << 30);
+  return text.ok() ? *text : "";
+}
+
+std::vector<char*> Pointers(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// The value of key= in the first line of `log` that has it.
+std::string LogValue(const std::string& log, const std::string& key) {
+  const size_t start = log.find(" " + key + "=");
+  if (start == std::string::npos) return "";
+  const size_t value = start + key.size() + 2;
+  return log.substr(value, log.find_first_of(" \n", value) - value);
+}
+
+void Must(const absl::Status& status) { ASSERT_TRUE(status.ok()) << status; }
+
+}  // namespace
+
+bool Eventually(const std::function<bool()>& condition) {
+  const absl::Time limit = absl::Now() + kHangLimit;
+  while (!condition()) {
+    if (absl::Now() > limit) return false;
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  return true;
+}
+
+TemporaryDirectory::TemporaryDirectory() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "specula-test-XXXXXX").string();
+  path_ = mkdtemp(pattern.data()) == nullptr ? "" : pattern;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code ignored;
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+Process::Process(const Options& options) {
+  std::vector<std::string> arguments = options.arguments;
+  std::vector<std::string> environment = {"PATH=/usr/bin:/bin", "HOME=/nonexistent"};
+  environment.insert(environment.end(), options.environment.begin(), options.environment.end());
+  std::vector<char*> argv = Pointers(arguments);
+  std::vector<char*> envp = Pointers(environment);
+  const std::string out = directory_.File("out");
+  const std::string err = directory_.File("err");
+  // vfork'ed child: only system calls between here and exec.
+  pid_ = vfork();
+  if (pid_ == 0) {
+    setpgid(0, 0);
+    const int null = open("/dev/null", O_RDONLY);
+    dup2(null, 0);
+    dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
+    dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600), 2);
+    close_range(3, ~0U, 0);
+    if (options.open_files > 0) {
+      const rlimit limit{options.open_files, options.open_files};
+      setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    signal(SIGPIPE, SIG_DFL);
+    execvpe(argv[0], argv.data(), envp.data());
+    _exit(127);
+  }
+}
+
+Process::~Process() {
+  if (reaped_) return;
+  Signal(SIGKILL);
+  waitpid(pid_, &status_, 0);
+}
+
+void Process::Signal(int signal) const {
+  if (!reaped_) kill(pid_, signal);
+}
+
+bool Process::Running() {
+  if (!reaped_ && waitpid(pid_, &status_, WNOHANG) == pid_) reaped_ = true;
+  return !reaped_;
+}
+
+int Process::Wait() {
+  if (!Eventually([this] { return !Running(); })) {
+    ADD_FAILURE() << "process " << pid_ << " hangs; its stderr:\n" << Stderr();
+    Signal(SIGKILL);
+    waitpid(pid_, &status_, 0);
+    reaped_ = true;
+  }
+  return WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_);
+}
+
+std::string Process::Stdout() const { return MustRead(directory_.File("out")); }
+std::string Process::Stderr() const { return MustRead(directory_.File("err")); }
+
+Result RunProgram(const std::vector<std::string>& arguments,
+           const std::vector<std::string>& environment) {
+  Process process({.arguments = arguments, .environment = environment});
+  const int exit_code = process.Wait();
+  return {exit_code, process.Stdout(), process.Stderr()};
+}
+
+std::string Program(const std::string& name) { return absl::StrCat(SPECULA_PROGRAMS, "/", name); }
+
+Pki::Pki() {
+  const std::string& directory = directory_.path();
+  Must(ctl::InitAuthority(directory, {}).status());
+  Must(ctl::IssueAgent(directory, "localhost", {"127.0.0.1"}, {}).status());
+  Must(ctl::IssueClient(directory, "viewer", Role::kViewer, {}).status());
+  Must(ctl::IssueClient(directory, "operator", Role::kOperator, {}).status());
+  Must(ctl::IssueClient(directory, "admin", Role::kAdmin, {}).status());
+}
+
+Credentials Pki::Load(const std::string& name) const {
+  Credentials credentials;
+  credentials.roots_pem = MustRead(File("ca.crt"));
+  credentials.certificate_pem = MustRead(File(name + ".crt"));
+  credentials.key_pem = MustRead(File(name + ".key"));
+  credentials.identity.trust_domain = "specula.local";
+  return credentials;
+}
+
+ctl::CertificateRequest Pki::ViewerRequest() {
+  ctl::CertificateRequest request;
+  request.common_name = "viewer";
+  request.uris = {"spiffe://specula.local/specula/viewer/viewer"};
+  request.client_auth = true;
+  request.not_before = absl::Now() - absl::Hours(1);
+  request.not_after = absl::Now() + absl::Hours(1);
+  return request;
+}
+
+Credentials Pki::Issue(const ctl::CertificateRequest& request) const {
+  const ctl::KeyPair authority{MustRead(File("ca.key")), MustRead(File("ca.crt"))};
+  absl::StatusOr<ctl::KeyPair> pair = ctl::Issue(authority, request);
+  Credentials credentials = Load("viewer");
+  EXPECT_TRUE(pair.ok()) << pair.status();
+  if (pair.ok()) {
+    credentials.certificate_pem = pair->certificate_pem;
+    credentials.key_pem = pair->key_pem;
+  }
+  return credentials;
+}
+
+AgentProcess::AgentProcess(const Pki& pki, const AgentOptions& options) {
+  Process::Options start;
+  start.arguments = {Program("specula-agent"), "--listen",   "127.0.0.1:0",
+                     "--health-listen",        "127.0.0.1:0", "--ca",
+                     pki.File("ca.crt"),       "--cert",      pki.File("localhost.crt"),
+                     "--key",                  pki.File("localhost.key"),
+                     "--denylist",             pki.File("denylist")};
+  start.arguments.insert(start.arguments.end(), options.arguments.begin(),
+                         options.arguments.end());
+  start.open_files = options.open_files;
+  process_ = std::make_unique<Process>(start);
+  const bool listens = Eventually([this] {
+    return Log().find("msg=listening") != std::string::npos || !process_->Running();
+  });
+  EXPECT_TRUE(listens && process_->Running()) << Log();
+  absl::StatusOr<HostPort> address = ParseHostPort(LogValue(Log(), "address"), 0);
+  absl::StatusOr<HostPort> health = ParseHostPort(LogValue(Log(), "health"), 0);
+  EXPECT_TRUE(address.ok() && health.ok()) << Log();
+  if (address.ok()) address_ = *address;
+  if (health.ok()) health_port_ = health->port;
+}
+
+std::shared_ptr<grpc::Channel> AgentProcess::Connect(const Credentials& credentials) const {
+  return MakeChannel({address_, ""}, credentials);
+}
+
+std::vector<std::string> ControllerArguments(const Pki& pki, const std::string& name,
+                                             const std::string& hosts,
+                                             const std::vector<std::string>& command) {
+  std::vector<std::string> arguments = {Program("specula"), "--hosts", hosts,
+                                        "--ca",  pki.File("ca.crt"),
+                                        "--cert", pki.File(name + ".crt"),
+                                        "--key", pki.File(name + ".key"),
+                                        "--timeout", "20"};
+  arguments.insert(arguments.end(), command.begin(), command.end());
+  return arguments;
+}
+
+absl::Status CallCpu(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline) {
+  auto stub = v1::Specula::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  v1::CpuResponse response;
+  return FromGrpc(stub->Cpu(&context, {}, &response));
+}
+
+}  // namespace specula::testing
