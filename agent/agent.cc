@@ -11,8 +11,6 @@
 namespace specula::agent {
 namespace {
 
-constexpr absl::Duration kTickInterval = absl::Seconds(1);
-
 // Each connection costs two descriptors (gRPC's and the acceptor's).
 constexpr rlim_t kDescriptorsPerConnection = 2;
 constexpr rlim_t kOtherDescriptors = 128;
@@ -45,7 +43,8 @@ AcceptorLimits FitToDescriptors(AcceptorLimits limits) {
 }  // namespace
 
 Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material)
-    : material_(std::move(material)),
+    : tick_interval_(options.reload_interval),
+      material_(std::move(material)),
       root_(options.proc_root),
       sampler_(root_, loop_.context()),
       gate_([material = material_.get()] { return material->trust(); }),
@@ -71,7 +70,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Options& options) {
     }
     agent->health_server_ = *std::move(server);
   }
-  agent->loop_.After(kTickInterval, [agent = agent.get()] { agent->Tick(); });
+  agent->loop_.After(agent->tick_interval_, [agent = agent.get()] { agent->Tick(); });
   return agent;
 }
 
@@ -84,7 +83,7 @@ const HostPort* Agent::health_address() const {
 void Agent::Tick() {
   material_->Poll();
   streams_.EndIf([this](const Caller& caller) { return gate_.Recheck(caller); });
-  loop_.After(kTickInterval, [this] { Tick(); });
+  loop_.After(tick_interval_, [this] { Tick(); });
 }
 
 void Agent::Shutdown(absl::Duration grace) {

@@ -36,9 +36,10 @@ class Agent {
  private:
   Agent(const Options& options, std::unique_ptr<TlsMaterial> material);
 
-  // Once a second: files that changed, callers who are not trusted any more.
+  // Once in reload_interval: files that changed, callers who are not trusted any more.
   void Tick();
 
+  const absl::Duration tick_interval_;
   std::unique_ptr<TlsMaterial> material_;
   ProcRoot root_;
   StreamSet streams_;

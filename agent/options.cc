@@ -21,6 +21,7 @@ struct Raw {
   std::string listen = "0.0.0.0:60120";
   std::string health_listen;
   double handshake_timeout_seconds = 10;
+  double reload_interval_seconds = 1;
   std::string config = kConfigPath;
 };
 
@@ -42,6 +43,7 @@ absl::Status Validate(const Raw& raw, Options& options) {
     return absl::InvalidArgumentError("--handshake-timeout must be above 0 and at most 3600");
   }
   options.handshake_timeout = absl::Seconds(raw.handshake_timeout_seconds);
+  options.reload_interval = absl::Seconds(raw.reload_interval_seconds);
   const std::pair<const char*, const std::string*> needed[] = {
       {"--ca", &options.tls.ca}, {"--cert", &options.tls.certificate}, {"--key", &options.tls.key}};
   for (const auto& [flag, value] : needed) {
@@ -86,6 +88,9 @@ void Declare(CLI::App& app, Raw& raw, Options& options) {
   app.add_option("--handshake-timeout", raw.handshake_timeout_seconds,
                  "Seconds from accept to the end of the TLS handshake")
       ->envname("SPECULA_HANDSHAKE_TIMEOUT")->capture_default_str();
+  app.add_option("--reload-interval", raw.reload_interval_seconds,
+                 "Seconds between looks at the TLS files and the denylist")
+      ->envname("SPECULA_RELOAD_INTERVAL")->check(CLI::Range(0.01, 60.0))->capture_default_str();
   app.add_option("--proc-root", options.proc_root,
                  "Directory below which the host's /proc, /sys and /etc are, in a container")
       ->envname("SPECULA_PROC_ROOT");

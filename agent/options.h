@@ -21,6 +21,7 @@ struct Options {
   TlsPaths tls;
   AcceptorLimits limits;
   absl::Duration handshake_timeout = absl::Seconds(10);
+  absl::Duration reload_interval = absl::Seconds(1);  // how often TLS files are looked at
   std::string proc_root;  // where the host's /proc, /sys and /etc are: "" or /host
   bool check_config = false;
 };

@@ -48,9 +48,11 @@ int RunApp(int argc, char** argv) {
   app.fallthrough();  // options of the fleet may stand before or after the command
   CommandContext context;
   std::string config = DefaultConfigPath();
+  app.option_defaults()->take_last();  // of the fleet's options the last one counts
   app.add_option("--config", config, "Configuration file (TOML); its keys are these options' names")
       ->envname("SPECULA_CTL_CONFIG");
   DeclareFleetOptions(app, context.options);
+  app.option_defaults()->multi_option_policy();
   AddListCommand(app, context);
   AddPingCommand(app, context);
   AddStatusCommand(app, context);

@@ -42,8 +42,8 @@ class TemporaryDirectory {
 class Process {
  public:
   struct Options {
-    std::vector<std::string> arguments;    // the first is the program
-    std::vector<std::string> environment;  // NAME=VALUE, in place of ours
+    std::vector<std::string> arguments = {};    // the first is the program
+    std::vector<std::string> environment = {};  // NAME=VALUE, in place of ours
     rlim_t open_files = 0;                 // RLIMIT_NOFILE, both limits; 0: as here
   };
   explicit Process(const Options& options);
@@ -97,7 +97,7 @@ class Pki {
 };
 
 struct AgentOptions {
-  std::vector<std::string> arguments;  // further ones; the last of a kind counts
+  std::vector<std::string> arguments = {};  // further ones; the last of a kind counts
   rlim_t open_files = 0;
 };
 
