@@ -24,9 +24,10 @@ struct SelectedMounts {
 
 // One mount for each major:minor: of bind mounts and btrfs subvolumes, the one
 // that shows most of the file system (shortest root), then the shortest mount
-// point. Of mounts on one point the last counts, as it covers the others. Pseudo file systems, overlays, images (squashfs) and the mounts of
-// container engines are left out, but an overlay on / is kept where nothing else
-// stands for a disk (in a container).
+// point. Of mounts on one point the last counts, as it covers the others. Pseudo
+// file systems, overlays, images (squashfs) and the mounts of container engines
+// are left out, but an overlay on / is kept where nothing else stands for a disk
+// (in a container).
 SelectedMounts SelectMounts(std::vector<Mount> mounts);
 
 // Whether a file system of this type lives on another machine or in a user's

@@ -1,0 +1,108 @@
+#ifndef SPECULA_AGENT_BROKER_CGROUP_H_
+#define SPECULA_AGENT_BROKER_CGROUP_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "agent/broker/tree.h"
+#include "lib/base/unique_fd.h"
+
+// Control groups (cgroup2) as the owner of a process tree: who is born in one cannot
+// leave it by setsid, by a double fork or by outliving its parents. Only a process
+// with the right to write cgroup.procs elsewhere can, which root has: a daemon that
+// a command starts through systemd is systemd's, on purpose.
+namespace specula::agent {
+
+// Where the first cgroup2 is mounted, from /proc/self/mountinfo; empty if nowhere.
+// Pure.
+std::string ParseCgroupMount(absl::string_view mountinfo);
+
+// The path of the cgroup2 group in /proc/self/cgroup, as "/system.slice/x"; empty
+// without one. Pure.
+std::string ParseCgroupPath(absl::string_view cgroup);
+
+// True if cgroup.events says that a process lives in or below the group. Pure.
+bool ParsePopulated(absl::string_view events);
+
+// One group; its descriptors stay open, because it is used again and again.
+class Cgroup {
+ public:
+  // Opens an existing group.
+  static absl::StatusOr<Cgroup> Open(std::string path);
+
+  const std::string& path() const { return path_; }
+  int directory_fd() const { return directory_.get(); }
+  int procs_fd() const { return procs_.get(); }
+  bool Populated() const;
+
+  // Those in it and below it.
+  std::vector<pid_t> Members() const;
+
+  // KILL to all, by cgroup.kill or, before kernel 5.14, one by one.
+  void Kill() const;
+
+ private:
+  std::string path_;
+  UniqueFd directory_;
+  UniqueFd procs_;
+  UniqueFd events_;
+};
+
+// Hands out empty groups below a directory of its own, specula.PID in the group this
+// process is in, and takes them back: making one and removing it costs as much as a
+// good part of a spawn. Not thread-safe.
+class CgroupPool {
+ public:
+  // FAILED_PRECONDITION with the reason if there is no cgroup2, if it cannot be
+  // written, or if children cannot be put into it. `base` overrides where to look
+  // and is for tests.
+  static absl::StatusOr<std::unique_ptr<CgroupPool>> Create(std::string base = "");
+
+  // Removes the groups that are empty; those of started programs stay.
+  ~CgroupPool();
+  CgroupPool(const CgroupPool&) = delete;
+
+  absl::StatusOr<Cgroup> Take();
+  void Return(Cgroup group);
+
+  // Ends what brokers that died have left behind beside us: groups of theirs not in
+  // `keep` are killed, and removed once they are empty.
+  void Sweep(const std::vector<std::string>& keep);
+
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit CgroupPool(std::string path) : path_(std::move(path)) {}
+
+  absl::Status Probe();
+
+  std::string path_;
+  UniqueFd lock_;  // held as long as this broker lives
+  int next_ = 0;
+  std::vector<Cgroup> idle_;
+};
+
+// A tree that is a group.
+class CgroupTree : public Tree {
+ public:
+  // With a pool the group goes back to it at the end; else it is removed if empty.
+  CgroupTree(Cgroup group, CgroupPool* pool) : group_(std::move(group)), pool_(pool) {}
+  ~CgroupTree() override;
+
+  std::vector<pid_t> Members() override { return group_.Members(); }
+  bool Empty() override { return !group_.Populated() || group_.Members().empty(); }
+  std::vector<pid_t> Signal(int signal) override;
+  std::vector<pid_t> Kill() override;
+
+ private:
+  Cgroup group_;
+  CgroupPool* pool_;
+};
+
+}  // namespace specula::agent
+
+#endif  // SPECULA_AGENT_BROKER_CGROUP_H_

@@ -1,0 +1,143 @@
+#include "agent/broker/session_tree.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "agent/broker/environment.h"
+#include "agent/broker/signalling.h"
+
+namespace specula::agent {
+namespace {
+
+using Children = std::multimap<int64_t, const ProcStat*>;
+
+Children ByParent(const std::vector<ProcStat>& all) {
+  Children children;
+  for (const ProcStat& stat : all) children.emplace(stat.parent, &stat);
+  return children;
+}
+
+// Adds whoever has one of `found` as an ancestor. The dead are passed through: their
+// children live until somebody takes them over.
+void AddDescendants(const Children& children, std::map<int64_t, const ProcStat*>& found) {
+  std::vector<int64_t> open;
+  for (const auto& [pid, stat] : found) open.push_back(pid);
+  while (!open.empty()) {
+    const int64_t parent = open.back();
+    open.pop_back();
+    const auto [first, last] = children.equal_range(parent);
+    for (auto child = first; child != last; ++child) {
+      if (found.emplace(child->second->pid, child->second).second) {
+        open.push_back(child->second->pid);
+      }
+    }
+  }
+}
+
+std::vector<ProcStat> Living(const std::map<int64_t, const ProcStat*>& found) {
+  std::vector<ProcStat> living;
+  for (const auto& [pid, stat] : found) {
+    if (!stat->dead()) living.push_back(*stat);
+  }
+  return living;
+}
+
+std::vector<pid_t> Pids(const std::vector<ProcStat>& stats) {
+  std::vector<pid_t> pids;
+  for (const ProcStat& stat : stats) pids.push_back(static_cast<pid_t>(stat.pid));
+  return pids;
+}
+
+}  // namespace
+
+std::vector<ProcStat> FindMembers(const TreeRoot& root, const std::vector<ProcStat>& all,
+                                  const std::function<std::string(int64_t)>& exec_id_of) {
+  std::map<int64_t, const ProcStat*> found;
+  for (const ProcStat& stat : all) {
+    if (stat.pid == root.pid) {
+      // Else the leader is gone and its pid is another's, and so is its session.
+      if (stat.start_ticks == root.start_ticks) found.emplace(stat.pid, &stat);
+      continue;
+    }
+    // Only an orphan has to be told by its marks: who has parents is found by them.
+    const bool orphan = root.reaper == 0 || stat.parent == root.reaper;
+    if (!orphan || stat.dead() || stat.kernel_thread || stat.start_ticks < root.start_ticks) {
+      continue;
+    }
+    const std::string id = exec_id_of(stat.pid);
+    if (id == root.exec_id || (id.empty() && stat.session == root.pid)) {
+      found.emplace(stat.pid, &stat);
+    }
+  }
+  AddDescendants(ByParent(all), found);
+  return Living(found);
+}
+
+std::vector<ProcStat> FindDescendants(int64_t pid, const std::vector<ProcStat>& all) {
+  std::map<int64_t, const ProcStat*> found;
+  for (const ProcStat& stat : all) {
+    if (stat.pid == pid) found.emplace(pid, &stat);
+  }
+  AddDescendants(ByParent(all), found);
+  return Living(found);
+}
+
+bool SignalSeen(const ProcStat& seen, int signal) {
+  return SignalMember(static_cast<pid_t>(seen.pid), signal, [&] {
+    const auto now = ReadProcStat(seen.pid);
+    return now.ok() && now->start_ticks == seen.start_ticks;
+  });
+}
+
+std::vector<ProcStat> SessionTree::Find() const {
+  return FindMembers(root_, ReadAllProcStats(),
+                     [](int64_t pid) { return ReadEnvironmentOf(pid, kExecIdVariable); });
+}
+
+std::vector<pid_t> SessionTree::Members() { return Pids(Find()); }
+
+bool SessionTree::Empty() {
+  // Whoever is left of a tree descends from its leader or, when that is dead, from a
+  // child of ours: with no child of ours but the known ones, nobody is left.
+  if (root_.reaper != 0) {
+    const auto children = ReadOwnChildren();
+    if (children.ok() && std::all_of(children->begin(), children->end(), [&](int64_t pid) {
+          return pid != root_.pid && (*is_known_)(static_cast<pid_t>(pid));
+        })) {
+      return true;
+    }
+  }
+  return Find().empty();
+}
+
+std::vector<pid_t> SessionTree::Signal(int signal) {
+  std::vector<pid_t> signalled;
+  for (const ProcStat& member : Find()) {
+    if (SignalSeen(member, signal)) signalled.push_back(static_cast<pid_t>(member.pid));
+  }
+  return signalled;
+}
+
+std::vector<pid_t> SessionTree::Kill() {
+  // Stopped first, so that nobody forks away from the list while it is worked off;
+  // who did before is found in the next round.
+  constexpr int kRounds = 5;
+  std::set<pid_t> killed;
+  for (int round = 0; round < kRounds; ++round) {
+    const std::vector<ProcStat> members = Find();
+    const bool all_known = std::all_of(members.begin(), members.end(), [&](const ProcStat& m) {
+      return killed.count(static_cast<pid_t>(m.pid)) > 0;
+    });
+    if (all_known) break;
+    for (const ProcStat& member : members) SignalSeen(member, SIGSTOP);
+    for (const ProcStat& member : members) {
+      if (SignalSeen(member, SIGKILL)) killed.insert(static_cast<pid_t>(member.pid));
+    }
+  }
+  return {killed.begin(), killed.end()};
+}
+
+}  // namespace specula::agent

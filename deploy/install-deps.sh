@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what building, testing and running Specula takes, from Debian's packages only.
+#
+#   deploy/install-deps.sh          what a build and the tests take
+#   deploy/install-deps.sh --build  what a build takes
+#   deploy/install-deps.sh --lint   what .ci/run takes besides: clang, clang-tidy, clang-format, buf
+#
+# Asks for root only if something is missing. Safe to run again.
+set -euo pipefail
+
+build=(g++ cmake ninja-build ccache pkg-config git ca-certificates
+  libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libprotoc-dev
+  libabsl-dev libssl-dev libc-ares-dev libre2-dev zlib1g-dev
+  libboost-dev libcli11-dev libtomlplusplus-dev)
+tests=(libgtest-dev libgmock-dev libbenchmark-dev openssl python3 procps)
+lint=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev nodejs npm)
+
+wanted=("${build[@]}")
+case "${1:-}" in
+  --build) ;;
+  --lint) wanted+=("${tests[@]}" "${lint[@]}") ;;
+  "") wanted+=("${tests[@]}") ;;
+  *) echo "usage: deploy/install-deps.sh [--build|--lint]" >&2; exit 2 ;;
+esac
+
+missing=()
+for package in "${wanted[@]}"; do
+  # npm and nodejs may be there without being Debian's.
+  case "$package" in npm|nodejs) command -v "${package/nodejs/node}" >/dev/null && continue ;; esac
+  dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "install-deps.sh: root or sudo is needed to install: ${missing[*]}" >&2; exit 1; }
+  as_root=(sudo)
+fi
+echo "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${as_root[@]}" apt-get update &&
+       "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "install-deps.sh: apt-get failed; its last lines are above" >&2
+  exit 1
+fi

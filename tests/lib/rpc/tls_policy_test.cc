@@ -1,0 +1,265 @@
+#include "lib/rpc/tls_policy.h"
+
+#include <grpc/grpc_security.h>
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "ctl/pki/authority.h"
+#include "gtest/gtest.h"
+#include "tests/lib/base/testing.h"
+
+namespace specula {
+namespace {
+
+using ::specula::testing::TempDirectory;
+
+// The policy holds for a whole process and for good, so each test is a process
+// of its own: it runs the test again up to this line ("threadsafe" death tests)
+// and tells by its exit code.
+class TlsPolicyTest : public ::testing::Test {
+ protected:
+  TlsPolicyTest() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+};
+
+[[noreturn]] void Fail(const std::string& why) {
+  std::fprintf(stderr, "%s\n", why.c_str());
+  _exit(1);
+}
+
+void Enforce() {
+  const absl::Status status = EnforceTlsPolicy();
+  if (!status.ok()) Fail(status.ToString());
+}
+
+SSL_CTX* NewContext(const SSL_METHOD* method, const ctl::KeyPair* pair) {
+  SSL_CTX* context = SSL_CTX_new(method);
+  if (context == nullptr) Fail("SSL_CTX_new");
+  if (pair == nullptr) return context;
+  BIO* bio = BIO_new_mem_buf(pair->certificate_pem.data(), -1);
+  X509* certificate = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);
+  BIO_free(bio);
+  bio = BIO_new_mem_buf(pair->key_pem.data(), -1);
+  EVP_PKEY* key = PEM_read_bio_PrivateKey(bio, nullptr, nullptr, nullptr);
+  BIO_free(bio);
+  if (SSL_CTX_use_certificate(context, certificate) != 1 ||
+      SSL_CTX_use_PrivateKey(context, key) != 1) {
+    Fail("certificate");
+  }
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+  return context;
+}
+
+struct Handshake {
+  bool done = false;
+  std::string version;
+  int tickets = 0;
+};
+
+int CountTicket(SSL* ssl, SSL_SESSION*) {
+  ++*static_cast<int*>(SSL_get_app_data(ssl));
+  return 0;
+}
+
+// Lets a client whose greatest version is `client_max` talk to a server, over
+// pipes of OpenSSL.
+Handshake Shake(int client_max) {
+  const absl::Time now = absl::Now();
+  ctl::CertificateRequest request;
+  request.common_name = "server";
+  request.server_auth = true;
+  request.not_before = now - absl::Hours(1);
+  request.not_after = now + absl::Hours(1);
+  const ctl::KeyPair authority =
+      ctl::MakeAuthority("d.example", request.not_before, request.not_after)
+          .value();
+  const ctl::KeyPair pair = ctl::Issue(authority, request).value();
+  SSL_CTX* server_context = NewContext(TLS_server_method(), &pair);
+  SSL_CTX* client_context = NewContext(TLS_client_method(), nullptr);
+  // As gRPC does, after the defaults.
+  SSL_CTX_set_min_proto_version(server_context, TLS1_2_VERSION);
+  SSL_CTX_set_min_proto_version(client_context, TLS1_2_VERSION);
+  if (client_max == TLS1_2_VERSION) {
+    // A client that is not under the policy.
+    SSL_CTX_clear_options(client_context, SSL_OP_NO_TLSv1_2);
+    SSL_CTX_set_max_proto_version(client_context, TLS1_2_VERSION);
+  }
+  Handshake result;
+  SSL_CTX_set_session_cache_mode(
+      client_context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(client_context, CountTicket);
+  SSL* server = SSL_new(server_context);
+  SSL* client = SSL_new(client_context);
+  SSL_set_app_data(client, &result.tickets);
+  BIO* server_end = nullptr;
+  BIO* client_end = nullptr;
+  BIO_new_bio_pair(&server_end, 1 << 16, &client_end, 1 << 16);
+  SSL_set_bio(server, server_end, server_end);
+  SSL_set_bio(client, client_end, client_end);
+  SSL_set_accept_state(server);
+  SSL_set_connect_state(client);
+  for (int i = 0; i < 20; ++i) {
+    const int at_client = SSL_do_handshake(client);
+    const int at_server = SSL_do_handshake(server);
+    if (at_client == 1 && at_server == 1) {
+      result.done = true;
+      break;
+    }
+  }
+  // Tickets come after the handshake.
+  char byte = 0;
+  SSL_write(server, "x", 1);
+  SSL_read(client, &byte, 1);
+  result.version = SSL_get_version(client);
+  SSL_free(server);
+  SSL_free(client);
+  SSL_CTX_free(server_context);
+  SSL_CTX_free(client_context);
+  return result;
+}
+
+[[noreturn]] void CheckOptions() {
+  Enforce();
+  for (const SSL_METHOD* method :
+       {TLS_method(), TLS_server_method(), TLS_client_method()}) {
+    SSL_CTX* context = SSL_CTX_new(method);
+    constexpr uint64_t kOld = SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 |
+                              SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2;
+    if ((SSL_CTX_get_options(context) & kOld) != kOld) Fail("old versions");
+    if ((SSL_CTX_get_options(context) & SSL_OP_NO_TLSv1_3) != 0) {
+      Fail("TLS 1.3 is off");
+    }
+    // Only servers send tickets.
+    if (method != TLS_client_method() &&
+        SSL_CTX_get_num_tickets(context) != 0) {
+      Fail("tickets");
+    }
+    SSL_CTX_free(context);
+  }
+  _exit(0);
+}
+
+TEST_F(TlsPolicyTest, EveryContextHasTls13OnlyAndNoTickets) {
+  EXPECT_EXIT(CheckOptions(), ::testing::ExitedWithCode(0), "");
+}
+
+[[noreturn]] void CheckHandshakes() {
+  Enforce();
+  const Handshake with_13 = Shake(TLS1_3_VERSION);
+  if (!with_13.done || with_13.version != "TLSv1.3") {
+    Fail(absl::StrCat("TLS 1.3 failed: ", with_13.version));
+  }
+  if (with_13.tickets != 0) Fail("the server sent tickets");
+  if (Shake(TLS1_2_VERSION).done) Fail("TLS 1.2 was accepted");
+  _exit(0);
+}
+
+TEST_F(TlsPolicyTest, HandshakesAreTls13AndLeaveNoTickets) {
+  EXPECT_EXIT(CheckHandshakes(), ::testing::ExitedWithCode(0), "");
+}
+
+// What the other tests see is the policy and not this machine's default.
+[[noreturn]] void CheckDefaults() {
+  const Handshake with_13 = Shake(TLS1_3_VERSION);
+  if (!with_13.done || with_13.tickets == 0) Fail("no tickets by default");
+  if (!Shake(TLS1_2_VERSION).done) Fail("TLS 1.2 is not on by default");
+  _exit(0);
+}
+
+TEST_F(TlsPolicyTest, WithoutItThereIsTls12AndTickets) {
+  EXPECT_EXIT(CheckDefaults(), ::testing::ExitedWithCode(0), "");
+}
+
+[[noreturn]] void CheckEnvironment() {
+  const char* const kGone[] = {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+                               "GRPC_SSL_CIPHER_SUITES",
+                               "GRPC_TRACE",
+                               "GRPC_VERBOSITY",
+                               "OPENSSL_CONF",
+                               "OPENSSL_MODULES",
+                               "SSL_CERT_FILE",
+                               "SSL_CERT_DIR"};
+  const char* const kStay[] = {"PATH_OF_TEST", "SPECULA_CA", "MY_GRPC_TRACE",
+                               "GRPCX", "SSL_CERTX"};
+  for (const char* name : kGone) setenv(name, "x", 1);
+  for (const char* name : kStay) setenv(name, "x", 1);
+  Enforce();
+  for (const char* name : kGone) {
+    if (getenv(name) != nullptr) Fail(absl::StrCat(name, " is still there"));
+  }
+  for (const char* name : kStay) {
+    if (getenv(name) == nullptr) Fail(absl::StrCat(name, " is gone"));
+  }
+  _exit(0);
+}
+
+TEST_F(TlsPolicyTest, TheEnvironmentIsCleanedOfWhatWouldChangeIt) {
+  EXPECT_EXIT(CheckEnvironment(), ::testing::ExitedWithCode(0), "");
+}
+
+[[noreturn]] void CheckForeignConfiguration(const std::string& path) {
+  setenv("OPENSSL_CONF", path.c_str(), 1);
+  CheckOptions();
+}
+
+TEST_F(TlsPolicyTest, AConfigurationOfTheUserDoesNotCount) {
+  TempDirectory directory;
+  const std::string path = directory.Write(
+      "openssl.cnf",
+      "openssl_conf=d\n[d]\nssl_conf=s\n[s]\nsystem_default=x\n[x]\n"
+      "MinProtocol=TLSv1\nNumTickets=2\n");
+  EXPECT_EXIT(CheckForeignConfiguration(path), ::testing::ExitedWithCode(0),
+              "");
+}
+
+[[noreturn]] void CheckTooLate(const std::string& path) {
+  // OpenSSL reads its configuration once; whoever used it before us has won.
+  setenv("OPENSSL_CONF", path.c_str(), 1);
+  SSL_CTX_free(SSL_CTX_new(TLS_method()));
+  const absl::Status status = EnforceTlsPolicy();
+  if (status.code() != absl::StatusCode::kInternal) Fail(status.ToString());
+  _exit(0);
+}
+
+TEST_F(TlsPolicyTest, ItSaysThatItCameTooLate) {
+  TempDirectory directory;
+  const std::string path = directory.Write("openssl.cnf", "");
+  EXPECT_EXIT(CheckTooLate(path), ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(TlsPolicyTest, ThePeerCheckDecidesAndItsWordsAreKept) {
+  std::string seen_target, seen_pem;
+  auto verifier =
+      MakePeerVerifier([&](absl::string_view target, absl::string_view pem) {
+        seen_target = std::string(target);
+        seen_pem = std::string(pem);
+        return pem == "good" ? absl::OkStatus()
+                             : absl::PermissionDeniedError("not that one");
+      });
+  grpc_tls_custom_verification_check_request raw = {};
+  raw.target_name = "vm1";
+  raw.peer_info.peer_cert = "good";
+  grpc::experimental::TlsCustomVerificationCheckRequest request(&raw);
+  grpc::Status status;  // is left alone by success
+  EXPECT_TRUE(verifier->Verify(
+      &request, [](grpc::Status) {}, &status));
+  EXPECT_TRUE(status.ok());
+  EXPECT_EQ(seen_target, "vm1");
+  EXPECT_EQ(seen_pem, "good");
+  raw.peer_info.peer_cert = "bad";
+  EXPECT_TRUE(verifier->Verify(
+      &request, [](grpc::Status) {}, &status));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(status.error_message(), "not that one");
+}
+
+}  // namespace
+}  // namespace specula

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs all tests. Ends with the line
+#   N passed, N failed, N skipped
+#
+#   tests/run.sh [PRESET] [ctest options…]    PRESET: dev (default), asan, tsan, clang
+set -euo pipefail
+cd "$(dirname "$0")/.."
+preset=dev
+if [ $# -gt 0 ] && [[ $1 != -* ]]; then preset=$1; shift; fi
+
+deploy/install-deps.sh
+cmake --preset "$preset" >/dev/null
+cmake --build --preset "$preset"
+
+report="build/$preset/junit.xml"
+rm -f "$report"
+status=0
+ctest --preset "$preset" --parallel "$(nproc)" --output-junit "$PWD/$report" "$@" || status=$?
+[ -s "$report" ] || { echo "tests/run.sh: ctest wrote no report" >&2; exit 1; }
+
+# ctest's own summary counts skipped tests as passed; the report tells them apart.
+python3 - "$report" <<'PY'
+import sys
+import xml.etree.ElementTree as ElementTree
+cases = list(ElementTree.parse(sys.argv[1]).getroot().iter("testcase"))
+failed = sum(case.get("status") == "fail" for case in cases)
+skipped = sum(case.find("skipped") is not None for case in cases)
+print(f"{len(cases) - failed - skipped} passed, {failed} failed, {skipped} skipped")
+sys.exit(1 if failed or len(cases) == skipped else 0)
+PY
+exit "$status"
