@@ -20,23 +20,26 @@ AcceptorLimits FitToDescriptors(AcceptorLimits limits) {
   rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return limits;
   const rlim_t wanted =
-      static_cast<rlim_t>(limits.connections) * kDescriptorsPerConnection + kOtherDescriptors;
+      static_cast<rlim_t>(limits.connections) * kDescriptorsPerConnection +
+      kOtherDescriptors;
   if (files.rlim_cur < wanted) {
     files.rlim_cur = std::min(wanted, files.rlim_max);
     setrlimit(RLIMIT_NOFILE, &files);
   }
   if (files.rlim_cur < wanted) {
-    const rlim_t spare =
-        files.rlim_cur > 2 * kOtherDescriptors ? files.rlim_cur - kOtherDescriptors
-                                               : files.rlim_cur / 2;
+    const rlim_t spare = files.rlim_cur > 2 * kOtherDescriptors
+                             ? files.rlim_cur - kOtherDescriptors
+                             : files.rlim_cur / 2;
     limits.connections = static_cast<int>(
         std::max<rlim_t>(1, spare / kDescriptorsPerConnection));
-    Log(LogLevel::kWarning, "fewer connections than configured: too few descriptors",
-        {{"max_connections", limits.connections}, {"rlimit_nofile", files.rlim_cur}});
+    Log(LogLevel::kWarning,
+        "fewer connections than configured: too few descriptors",
+        {{"max_connections", limits.connections},
+         {"rlimit_nofile", files.rlim_cur}});
   }
   // One source never gets all, or it would shut everybody else out.
-  limits.connections_per_source =
-      std::min(limits.connections_per_source, std::max(1, limits.connections * 3 / 4));
+  limits.connections_per_source = std::min(
+      limits.connections_per_source, std::max(1, limits.connections * 3 / 4));
   return limits;
 }
 
@@ -46,31 +49,35 @@ Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material)
     : tick_interval_(options.reload_interval),
       material_(std::move(material)),
       root_(options.proc_root),
-      sampler_(root_, loop_.context()),
+      sampler_(root_),
       gate_([material = material_.get()] { return material->trust(); }),
       service_(loop_, sampler_, streams_, gate_, *material_) {}
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Options& options) {
-  ASSIGN_OR_RETURN(std::unique_ptr<TlsMaterial> material, TlsMaterial::Load(options.tls));
+  ASSIGN_OR_RETURN(std::unique_ptr<TlsMaterial> material,
+                   TlsMaterial::Load(options.tls));
   std::unique_ptr<Agent> agent(new Agent(options, std::move(material)));
   Server::Options main{options.listen, FitToDescriptors(options.limits),
                        options.handshake_timeout};
   ASSIGN_OR_RETURN(agent->server_,
-                   Server::Start(main, agent->material_->MakeServerCredentials(
-                                           agent->gate_.MakeProcessor()),
+                   Server::Start(main,
+                                 agent->material_->MakeServerCredentials(
+                                     agent->gate_.MakeProcessor()),
                                  &agent->service_, agent->loop_));
   if (!options.health_listen.host.empty()) {
-    Server::Options health{options.health_listen, {.connections = 16, .connections_per_source = 16},
+    Server::Options health{options.health_listen,
+                           {.connections = 16, .connections_per_source = 16},
                            options.handshake_timeout};
-    absl::StatusOr<std::unique_ptr<Server>> server =
-        Server::Start(health, grpc::InsecureServerCredentials(), nullptr, agent->loop_);
+    absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(
+        health, grpc::InsecureServerCredentials(), nullptr, agent->loop_);
     if (!server.ok()) {
       agent->Shutdown(absl::ZeroDuration());
       return server.status();
     }
     agent->health_server_ = *std::move(server);
   }
-  agent->loop_.After(agent->tick_interval_, [agent = agent.get()] { agent->Tick(); });
+  agent->loop_.After(agent->tick_interval_,
+                     [agent = agent.get()] { agent->Tick(); });
   return agent;
 }
 
@@ -82,7 +89,8 @@ const HostPort* Agent::health_address() const {
 
 void Agent::Tick() {
   material_->Poll();
-  streams_.EndIf([this](const Caller& caller) { return gate_.Recheck(caller); });
+  streams_.EndIf(
+      [this](const Caller& caller) { return gate_.Recheck(caller); });
   loop_.After(tick_interval_, [this] { Tick(); });
 }
 
@@ -90,7 +98,9 @@ void Agent::Shutdown(absl::Duration grace) {
   server_->StopAccepting();
   if (health_server_ != nullptr) health_server_->StopAccepting();
   loop_.Post([this] {
-    streams_.EndIf([](const Caller&) { return absl::UnavailableError("the agent is stopping"); });
+    streams_.EndIf([](const Caller&) {
+      return absl::UnavailableError("the agent is stopping");
+    });
   });
   server_->Shutdown(grace);
   if (health_server_ != nullptr) health_server_->Shutdown(absl::ZeroDuration());

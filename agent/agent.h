@@ -17,11 +17,12 @@
 
 namespace specula::agent {
 
-// The agent's front put together; members stand in the order of construction, so
-// the order of destruction is that of an orderly end.
+// The agent's front put together; members stand in the order of construction,
+// so the order of destruction is that of an orderly end.
 class Agent {
  public:
-  // Serves when it returns. Errors say what is wrong with which file or address.
+  // Serves when it returns. Errors say what is wrong with which file or
+  // address.
   static absl::StatusOr<std::unique_ptr<Agent>> Start(const Options& options);
   ~Agent();
 
@@ -29,22 +30,23 @@ class Agent {
   const HostPort& address() const { return server_->address(); }
   const HostPort* health_address() const;
 
-  // Ends in order: no new connections, health says so, streams are told, calls that
-  // run get `grace`. Blocks until all is over. Call once.
+  // Ends in order: no new connections, health says so, streams are told, calls
+  // that run get `grace`. Blocks until all is over. Call once.
   void Shutdown(absl::Duration grace);
 
  private:
   Agent(const Options& options, std::unique_ptr<TlsMaterial> material);
 
-  // Once in reload_interval: files that changed, callers who are not trusted any more.
+  // Once in reload_interval: files that changed, callers who are not trusted
+  // any more.
   void Tick();
 
   const absl::Duration tick_interval_;
   std::unique_ptr<TlsMaterial> material_;
   ProcRoot root_;
+  Sampler sampler_;
   StreamSet streams_;
   EventLoop loop_;
-  Sampler sampler_;
   Gate gate_;
   Service service_;
   std::unique_ptr<Server> server_;

@@ -21,7 +21,8 @@ constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
 
 // What must be in place before the first thread and the first use of gRPC.
 absl::Status PrepareProcess(sigset_t& stop_signals) {
-  mallopt(M_ARENA_MAX, 2);  // an arena for each of gRPC's threads would cost megabytes
+  mallopt(M_ARENA_MAX,
+          2);  // an arena for each of gRPC's threads would cost megabytes
   // No core dump and no debugger of the same user reads the key.
   prctl(PR_SET_DUMPABLE, 0);
 #ifdef NDEBUG
@@ -38,7 +39,8 @@ absl::Status PrepareProcess(sigset_t& stop_signals) {
 }
 
 int Fail(const absl::Status& status) {
-  specula::Log(specula::LogLevel::kError, "cannot start", {{"reason", status.message()}});
+  specula::Log(specula::LogLevel::kError, "cannot start",
+               {{"reason", status.message()}});
   return 1;
 }
 
@@ -50,7 +52,8 @@ int main(int argc, char** argv) {
   const auto& options = std::get<specula::agent::Options>(parsed);
 
   sigset_t stop_signals;
-  if (absl::Status status = PrepareProcess(stop_signals); !status.ok()) return Fail(status);
+  if (absl::Status status = PrepareProcess(stop_signals); !status.ok())
+    return Fail(status);
   if (options.check_config) {
     absl::Status status = specula::agent::CheckConfig(options);
     if (!status.ok()) return Fail(status);
@@ -63,7 +66,8 @@ int main(int argc, char** argv) {
   const specula::HostPort* health = (*agent)->health_address();
   specula::Log(specula::LogLevel::kInfo, "listening",
                {{"address", specula::FormatHostPort((*agent)->address())},
-                {"health", health == nullptr ? "none" : specula::FormatHostPort(*health)},
+                {"health",
+                 health == nullptr ? "none" : specula::FormatHostPort(*health)},
                 {"version", SPECULA_VERSION}});
 
   int signal = 0;

@@ -32,25 +32,35 @@ bool IsLoopback(const std::string& host) {
 absl::Status Validate(const Raw& raw, Options& options) {
   ASSIGN_OR_RETURN(options.listen, ParseHostPort(raw.listen, kPort));
   if (!raw.health_listen.empty()) {
-    ASSIGN_OR_RETURN(options.health_listen, ParseHostPort(raw.health_listen, kPort + 1));
+    ASSIGN_OR_RETURN(options.health_listen,
+                     ParseHostPort(raw.health_listen, kPort + 1));
     if (!IsLoopback(options.health_listen.host)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "--health-listen ", raw.health_listen,
           " is not a loopback address; that listener asks for no certificate"));
     }
   }
-  if (raw.handshake_timeout_seconds <= 0 || raw.handshake_timeout_seconds > 3600) {
-    return absl::InvalidArgumentError("--handshake-timeout must be above 0 and at most 3600");
+  if (raw.handshake_timeout_seconds <= 0 ||
+      raw.handshake_timeout_seconds > 3600) {
+    return absl::InvalidArgumentError(
+        "--handshake-timeout must be above 0 and at most 3600");
   }
   options.handshake_timeout = absl::Seconds(raw.handshake_timeout_seconds);
   options.reload_interval = absl::Seconds(raw.reload_interval_seconds);
   const std::pair<const char*, const std::string*> needed[] = {
-      {"--ca", &options.tls.ca}, {"--cert", &options.tls.certificate}, {"--key", &options.tls.key}};
+      {"--ca", &options.tls.ca},
+      {"--cert", &options.tls.certificate},
+      {"--key", &options.tls.key}};
   for (const auto& [flag, value] : needed) {
     if (value->empty()) {
       return absl::InvalidArgumentError(absl::StrCat(
-          flag, " is missing: the agent serves with mutual TLS only. Give it as a flag, as "
-          "SPECULA_", flag[2] == 'c' && flag[3] == 'a' ? "CA" : flag[2] == 'c' ? "CERT" : "KEY",
+          flag,
+          " is missing: the agent serves with mutual TLS only. Give it as a "
+          "flag, as "
+          "SPECULA_",
+          flag[2] == 'c' && flag[3] == 'a' ? "CA"
+          : flag[2] == 'c'                 ? "CERT"
+                                           : "KEY",
           ", or in ", raw.config, "; 'specula pki' makes the files"));
     }
   }
@@ -61,38 +71,57 @@ absl::Status Validate(const Raw& raw, Options& options) {
 void Declare(CLI::App& app, Raw& raw, Options& options) {
   app.set_version_flag("--version", SPECULA_VERSION);
   app.option_defaults()->take_last();
-  app.add_option("--config", raw.config, "Configuration file (TOML); its keys are these options' names")
-      ->envname("SPECULA_AGENT_CONFIG")->capture_default_str();
+  app.add_option("--config", raw.config,
+                 "Configuration file (TOML); its keys are these options' names")
+      ->envname("SPECULA_AGENT_CONFIG")
+      ->capture_default_str();
   app.add_flag("--check-config", options.check_config,
                "Check options and files, say what is wrong, and leave");
-  app.add_option("--listen", raw.listen, "Where to serve: ADDRESS:PORT, port 0 takes a free one")
-      ->envname("SPECULA_LISTEN")->capture_default_str();
+  app.add_option("--listen", raw.listen,
+                 "Where to serve: ADDRESS:PORT, port 0 takes a free one")
+      ->envname("SPECULA_LISTEN")
+      ->capture_default_str();
   app.add_option("--health-listen", raw.health_listen,
-                 "Serve grpc.health.v1 and nothing else, without TLS, at this loopback ADDRESS:PORT")
+                 "Serve grpc.health.v1 and nothing else, without TLS, at this "
+                 "loopback ADDRESS:PORT")
       ->envname("SPECULA_HEALTH_LISTEN");
-  app.add_option("--ca", options.tls.ca, "Certificates of the authorities whose clients are let in (PEM)")
+  app.add_option(
+         "--ca", options.tls.ca,
+         "Certificates of the authorities whose clients are let in (PEM)")
       ->envname("SPECULA_CA");
-  app.add_option("--cert", options.tls.certificate, "This agent's certificate, then its intermediates (PEM)")
+  app.add_option("--cert", options.tls.certificate,
+                 "This agent's certificate, then its intermediates (PEM)")
       ->envname("SPECULA_CERT");
-  app.add_option("--key", options.tls.key, "The certificate's key (PEM, not accessible to others)")
+  app.add_option("--key", options.tls.key,
+                 "The certificate's key (PEM, not accessible to others)")
       ->envname("SPECULA_KEY");
   app.add_option("--denylist", options.tls.denylist,
-                 "Serials of revoked certificates, one a line; read again when it changes")
+                 "Serials of revoked certificates, one a line; read again when "
+                 "it changes")
       ->envname("SPECULA_DENYLIST");
-  app.add_option("--max-connections", options.limits.connections, "Connections in all")
-      ->envname("SPECULA_MAX_CONNECTIONS")->check(CLI::Range(1, 100000))->capture_default_str();
-  app.add_option("--max-connections-per-source", options.limits.connections_per_source,
+  app.add_option("--max-connections", options.limits.connections,
+                 "Connections in all")
+      ->envname("SPECULA_MAX_CONNECTIONS")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  app.add_option("--max-connections-per-source",
+                 options.limits.connections_per_source,
                  "Connections from one address")
-      ->envname("SPECULA_MAX_CONNECTIONS_PER_SOURCE")->check(CLI::Range(1, 100000))
+      ->envname("SPECULA_MAX_CONNECTIONS_PER_SOURCE")
+      ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   app.add_option("--handshake-timeout", raw.handshake_timeout_seconds,
                  "Seconds from accept to the end of the TLS handshake")
-      ->envname("SPECULA_HANDSHAKE_TIMEOUT")->capture_default_str();
+      ->envname("SPECULA_HANDSHAKE_TIMEOUT")
+      ->capture_default_str();
   app.add_option("--reload-interval", raw.reload_interval_seconds,
                  "Seconds between looks at the TLS files and the denylist")
-      ->envname("SPECULA_RELOAD_INTERVAL")->check(CLI::Range(0.01, 60.0))->capture_default_str();
+      ->envname("SPECULA_RELOAD_INTERVAL")
+      ->check(CLI::Range(0.01, 60.0))
+      ->capture_default_str();
   app.add_option("--proc-root", options.proc_root,
-                 "Directory below which the host's /proc, /sys and /etc are, in a container")
+                 "Directory below which the host's /proc, /sys and /etc are, "
+                 "in a container")
       ->envname("SPECULA_PROC_ROOT");
 }
 
@@ -101,8 +130,10 @@ void Declare(CLI::App& app, Raw& raw, Options& options) {
 std::variant<Options, int> ParseOptions(int argc, char** argv) {
   Raw raw;
   Options options;
-  CLI::App app("The agent of Specula: answers over gRPC with mutual TLS how busy this host is.",
-               "specula-agent");
+  CLI::App app(
+      "The agent of Specula: answers over gRPC with mutual TLS how busy this "
+      "host is.",
+      "specula-agent");
   Declare(app, raw, options);
   try {
     app.parse(argc, argv);
@@ -113,7 +144,8 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   absl::Status status = ApplyTomlFile(app, raw.config, named);
   if (status.ok()) status = Validate(raw, options);
   if (!status.ok()) {
-    fprintf(stderr, "specula-agent: %s\n", std::string(status.message()).c_str());
+    fprintf(stderr, "specula-agent: %s\n",
+            std::string(status.message()).c_str());
     return 2;
   }
   return options;

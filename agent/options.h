@@ -12,8 +12,8 @@
 
 namespace specula::agent {
 
-// Everything that can be set from outside; docs are in options.cc, where --help gets
-// them from.
+// Everything that can be set from outside; docs are in options.cc, where --help
+// gets them from.
 struct Options {
   HostPort listen{"0.0.0.0", 60120};
   // The listener without TLS that knows nothing but health; no host: none.
@@ -21,14 +21,16 @@ struct Options {
   TlsPaths tls;
   AcceptorLimits limits;
   absl::Duration handshake_timeout = absl::Seconds(10);
-  absl::Duration reload_interval = absl::Seconds(1);  // how often TLS files are looked at
-  std::string proc_root;  // where the host's /proc, /sys and /etc are: "" or /host
+  absl::Duration reload_interval =
+      absl::Seconds(1);  // how often TLS files are looked at
+  std::string
+      proc_root;  // where the host's /proc, /sys and /etc are: "" or /host
   bool check_config = false;
 };
 
 // Reads command line, environment and configuration file. Gives the options, or
-// the exit code with which to leave at once: 0 after --help, 2 after an error, which
-// was then printed.
+// the exit code with which to leave at once: 0 after --help, 2 after an error,
+// which was then printed.
 std::variant<Options, int> ParseOptions(int argc, char** argv);
 
 }  // namespace specula::agent

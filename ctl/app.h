@@ -3,8 +3,8 @@
 
 namespace specula::ctl {
 
-// Reads the command line, environment and configuration, and runs the chosen command.
-// Gives the exit code; see exit_code.h.
+// Reads the command line, environment and configuration, and runs the chosen
+// command. Gives the exit code; see exit_code.h.
 int RunApp(int argc, char** argv);
 
 }  // namespace specula::ctl

@@ -6,7 +6,7 @@ namespace specula::ctl {
 // With what `specula` ends; never 0 when something failed.
 enum ExitCode : int {
   kExitOk = 0,
-  kExitUsage = 2,          // the command line, the configuration or a file is wrong
+  kExitUsage = 2,  // the command line, the configuration or a file is wrong
   kExitInterrupted = 130,  // Ctrl-C
   kExitNoResult = 255,     // at least one host gave no result
 };

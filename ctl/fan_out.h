@@ -33,10 +33,11 @@ struct HostResult {
   absl::Duration elapsed;
 };
 
-// Asks all targets at once and waits for all of them, or until `interrupt`: then the
-// calls that are open are cancelled, and their ending says so. Results are in the order
-// of the targets. `begin` starts one call:
-//   PendingCall begin(AgentClient&, std::function<void(absl::StatusOr<Response>)>)
+// Asks all targets at once and waits for all of them, or until `interrupt`:
+// then the calls that are open are cancelled, and their ending says so. Results
+// are in the order of the targets. `begin` starts one call:
+//   PendingCall begin(AgentClient&,
+//   std::function<void(absl::StatusOr<Response>)>)
 template <typename Response, typename Begin>
 std::vector<HostResult<Response>> AskAll(const std::vector<Target>& targets,
                                          Interrupt& interrupt, Begin begin) {
@@ -55,18 +56,18 @@ std::vector<HostResult<Response>> AskAll(const std::vector<Target>& targets,
   calls.reserve(targets.size());
   const absl::Time start = absl::Now();
   for (size_t i = 0; i < targets.size(); ++i) {
-    calls.push_back(begin(
-        *targets[i].client,
-        [shared, i, start, endpoint = &targets[i].endpoint,
-         wake = interrupt.waker()](absl::StatusOr<Response> answer) {
-          HostResult<Response> result;
-          result.ending = ClassifyEnding(answer.status(), *endpoint);
-          result.elapsed = absl::Now() - start;
-          if (answer.ok()) result.response = *std::move(answer);
-          absl::MutexLock lock(&shared->mutex);
-          shared->results[i] = std::move(result);
-          if (--shared->open == 0) wake();
-        }));
+    calls.push_back(
+        begin(*targets[i].client,
+              [shared, i, start, endpoint = &targets[i].endpoint,
+               wake = interrupt.waker()](absl::StatusOr<Response> answer) {
+                HostResult<Response> result;
+                result.ending = ClassifyEnding(answer.status(), *endpoint);
+                result.elapsed = absl::Now() - start;
+                if (answer.ok()) result.response = *std::move(answer);
+                absl::MutexLock lock(&shared->mutex);
+                shared->results[i] = std::move(result);
+                if (--shared->open == 0) wake();
+              }));
   }
   bool cancelled = false;
   while (true) {

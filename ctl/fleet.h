@@ -19,8 +19,9 @@ struct FleetOptions {
   double watch_seconds = 0;  // 0: once
 };
 
-// Reads the host set and the TLS files and makes a channel for each host; nobody is
-// dialled yet. INVALID_ARGUMENT and the like for what the user can mend.
+// Reads the host set and the TLS files and makes a channel for each host;
+// nobody is dialled yet. INVALID_ARGUMENT and the like for what the user can
+// mend.
 absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options);
 
 }  // namespace specula::ctl

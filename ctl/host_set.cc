@@ -32,24 +32,30 @@ struct Range {
   int64_t last = 0;
   int64_t step = 1;
   size_t width = 0;
-  size_t Count() const { return static_cast<size_t>((last - first) / step + 1); }
+  size_t Count() const {
+    return static_cast<size_t>((last - first) / step + 1);
+  }
 };
 
-absl::StatusOr<int64_t> ParseNumber(absl::string_view digits, absl::string_view part) {
+absl::StatusOr<int64_t> ParseNumber(absl::string_view digits,
+                                    absl::string_view part) {
   int64_t number = 0;
-  const bool plain = !digits.empty() && digits.size() <= kMostDigits &&
-                     std::all_of(digits.begin(), digits.end(), [](char c) {
-                       return absl::ascii_isdigit(static_cast<unsigned char>(c));
-                     });
+  const bool plain =
+      !digits.empty() && digits.size() <= kMostDigits &&
+      std::all_of(digits.begin(), digits.end(), [](char c) {
+        return absl::ascii_isdigit(static_cast<unsigned char>(c));
+      });
   if (!plain || !absl::SimpleAtoi(digits, &number)) {
-    return Odd(part, absl::StrCat("'", EscapeControls(digits),
-                                  "' is not a number; a range is written [1-9], [01-64] "
-                                  "or [1-9/2,20]"));
+    return Odd(part, absl::StrCat(
+                         "'", EscapeControls(digits),
+                         "' is not a number; a range is written [1-9], [01-64] "
+                         "or [1-9/2,20]"));
   }
   return number;
 }
 
-absl::StatusOr<Range> ParseRange(absl::string_view text, absl::string_view part) {
+absl::StatusOr<Range> ParseRange(absl::string_view text,
+                                 absl::string_view part) {
   Range range;
   const size_t slash = text.find('/');
   if (slash != absl::string_view::npos) {
@@ -79,17 +85,21 @@ struct Piece {
 
 std::string Padded(int64_t number, size_t width) {
   std::string digits = absl::StrCat(number);
-  return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
+  return digits.size() < width
+             ? std::string(width - digits.size(), '0') + digits
+             : digits;
 }
 
 // Splits at commas that stand outside of brackets.
-absl::StatusOr<std::vector<absl::string_view>> SplitParts(absl::string_view text) {
+absl::StatusOr<std::vector<absl::string_view>> SplitParts(
+    absl::string_view text) {
   std::vector<absl::string_view> parts;
   size_t begin = 0;
   bool inside = false;
   for (size_t i = 0; i <= text.size(); ++i) {
     if (i == text.size() || (text[i] == ',' && !inside)) {
-      parts.push_back(absl::StripAsciiWhitespace(text.substr(begin, i - begin)));
+      parts.push_back(
+          absl::StripAsciiWhitespace(text.substr(begin, i - begin)));
       begin = i + 1;
       continue;
     }
@@ -133,7 +143,7 @@ absl::StatusOr<std::vector<Piece>> ParsePieces(absl::string_view part) {
 }
 
 absl::Status CheckSize(const std::vector<Piece>& pieces, size_t already,
-                        absl::string_view part) {
+                       absl::string_view part) {
   size_t count = 1;
   size_t length = 0;
   for (const Piece& piece : pieces) {
@@ -150,7 +160,8 @@ absl::Status CheckSize(const std::vector<Piece>& pieces, size_t already,
     return Odd(part, absl::StrCat("more than ", kMostHosts, " hosts"));
   }
   // A long text times many numbers would fill the memory before it is refused.
-  if (length > kMostNameBytes) return Odd(part.substr(0, 64), "the name is too long");
+  if (length > kMostNameBytes)
+    return Odd(part.substr(0, 64), "the name is too long");
   return absl::OkStatus();
 }
 
@@ -164,7 +175,8 @@ std::vector<std::string> Expand(const std::vector<Piece>& pieces) {
     std::vector<std::string> longer;
     for (const std::string& name : names) {
       for (const Range& range : piece.ranges) {
-        for (int64_t number = range.first; number <= range.last; number += range.step) {
+        for (int64_t number = range.first; number <= range.last;
+             number += range.step) {
           longer.push_back(name + Padded(number, range.width));
         }
       }
@@ -188,7 +200,8 @@ absl::StatusOr<std::vector<HostPort>> ParseHostSet(absl::string_view text,
     for (const std::string& name : Expand(pieces)) {
       ASSIGN_OR_RETURN(HostPort host, ParseHostPort(name, default_port));
       if (host.port == 0) return Odd(name, "port 0 cannot be dialled");
-      if (seen.insert(FormatHostPort(host)).second) hosts.push_back(std::move(host));
+      if (seen.insert(FormatHostPort(host)).second)
+        hosts.push_back(std::move(host));
     }
   }
   return hosts;

@@ -10,8 +10,8 @@
 
 namespace specula::ctl {
 
-// No set may have more hosts than this: a slip of the finger in a range must not
-// eat the memory of the machine.
+// No set may have more hosts than this: a slip of the finger in a range must
+// not eat the memory of the machine.
 inline constexpr size_t kMostHosts = 100'000;
 
 // Reads a set of hosts as people write it:
@@ -23,9 +23,9 @@ inline constexpr size_t kMostHosts = 100'000;
 //   10.0.0.[1-9]:60120  addresses as well
 //   [::1]:60120, ::1    an IPv6 address; its brackets are no range
 //
-// In the order written; a host that comes twice counts once. INVALID_ARGUMENT points
-// at the part that is odd: an empty name, a range that is open or runs backwards, more
-// than kMostHosts hosts. Pure.
+// In the order written; a host that comes twice counts once. INVALID_ARGUMENT
+// points at the part that is odd: an empty name, a range that is open or runs
+// backwards, more than kMostHosts hosts. Pure.
 absl::StatusOr<std::vector<HostPort>> ParseHostSet(absl::string_view text,
                                                    uint16_t default_port);
 

@@ -11,7 +11,8 @@
 namespace specula::ctl {
 
 Interrupt::Interrupt()
-    : wake_(std::make_shared<UniqueFd>(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) {
+    : wake_(
+          std::make_shared<UniqueFd>(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
@@ -23,11 +24,13 @@ Interrupt::Interrupt()
 bool Interrupt::Wait(absl::Duration limit) {
   pollfd fds[2] = {{signals_.get(), POLLIN, 0}, {wake_->get(), POLLIN, 0}};
   const timespec timeout = absl::ToTimespec(limit);
-  ppoll(fds, 2, limit == absl::InfiniteDuration() ? nullptr : &timeout, nullptr);
+  ppoll(fds, 2, limit == absl::InfiniteDuration() ? nullptr : &timeout,
+        nullptr);
   uint64_t count = 0;
   [[maybe_unused]] ssize_t got = read(wake_->get(), &count, sizeof count);
   signalfd_siginfo info;
-  if (read(signals_.get(), &info, sizeof info) == sizeof info) interrupted_ = true;
+  if (read(signals_.get(), &info, sizeof info) == sizeof info)
+    interrupted_ = true;
   return interrupted_;
 }
 

@@ -9,14 +9,14 @@
 
 namespace specula::ctl {
 
-// Turns SIGINT and SIGTERM into something that main can wait for beside its work.
-// Make it before the first thread, as it blocks both signals. One thread.
+// Turns SIGINT and SIGTERM into something that main can wait for beside its
+// work. Make it before the first thread, as it blocks both signals. One thread.
 class Interrupt {
  public:
   Interrupt();
 
-  // Waits until a signal came, somebody called a waker, or `limit` is over. Whether a
-  // signal has come, now or before.
+  // Waits until a signal came, somebody called a waker, or `limit` is over.
+  // Whether a signal has come, now or before.
   bool Wait(absl::Duration limit);
 
   // Whether a signal has come.

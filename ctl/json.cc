@@ -20,19 +20,26 @@ std::string JsonMessage(const google::protobuf::Message& message) {
   options.preserve_proto_field_names = true;
   options.always_print_primitive_fields = true;
   std::string json;
-  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "null";
+  if (!google::protobuf::util::MessageToJsonString(message, &json, options)
+           .ok())
+    return "null";
   return json;
 }
 
-std::string JsonLine(const Target& target, const Ending& ending, absl::Duration elapsed,
-                     absl::string_view name, const google::protobuf::Message* payload) {
+std::string JsonLine(const Target& target, const Ending& ending,
+                     absl::Duration elapsed, absl::string_view name,
+                     const google::protobuf::Message* payload) {
   const HostPort& address = target.endpoint.address;
-  std::string line = absl::StrFormat(
-      "{\"id\":%d,\"host\":%s,\"port\":%d,\"outcome\":%s", target.id, JsonString(address.host),
-      address.port, JsonString(OutcomeName(ending.outcome)));
-  if (!ending.reason.empty()) absl::StrAppend(&line, ",\"reason\":", JsonString(ending.reason));
-  absl::StrAppendFormat(&line, ",\"elapsed_seconds\":%.6f", absl::ToDoubleSeconds(elapsed));
-  if (payload != nullptr) absl::StrAppend(&line, ",\"", name, "\":", JsonMessage(*payload));
+  std::string line =
+      absl::StrFormat("{\"id\":%d,\"host\":%s,\"port\":%d,\"outcome\":%s",
+                      target.id, JsonString(address.host), address.port,
+                      JsonString(OutcomeName(ending.outcome)));
+  if (!ending.reason.empty())
+    absl::StrAppend(&line, ",\"reason\":", JsonString(ending.reason));
+  absl::StrAppendFormat(&line, ",\"elapsed_seconds\":%.6f",
+                        absl::ToDoubleSeconds(elapsed));
+  if (payload != nullptr)
+    absl::StrAppend(&line, ",\"", name, "\":", JsonMessage(*payload));
   line += "}\n";
   return line;
 }

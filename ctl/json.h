@@ -19,9 +19,11 @@ std::string JsonString(absl::string_view text);
 std::string JsonMessage(const google::protobuf::Message& message);
 
 // One host's line: {"id":1,"host":…,"port":…,"outcome":…,"reason":…,
-// "elapsed_seconds":…,"NAME":…}; reason only with a failure, NAME only with `payload`.
-std::string JsonLine(const Target& target, const Ending& ending, absl::Duration elapsed,
-                     absl::string_view name, const google::protobuf::Message* payload);
+// "elapsed_seconds":…,"NAME":…}; reason only with a failure, NAME only with
+// `payload`.
+std::string JsonLine(const Target& target, const Ending& ending,
+                     absl::Duration elapsed, absl::string_view name,
+                     const google::protobuf::Message* payload);
 
 }  // namespace specula::ctl
 

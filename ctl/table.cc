@@ -16,23 +16,26 @@ struct CodeRange {
   uint32_t first, last;
 };
 
-// The blocks that matter for names: combining marks, joiners and variation selectors.
-constexpr CodeRange kZeroWidth[] = {{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},
-                                    {0x610, 0x61a},   {0x64b, 0x65f},   {0x200b, 0x200d},
-                                    {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f},
-                                    {0xfeff, 0xfeff}, {0xe0100, 0xe01ef}};
+// The blocks that matter for names: combining marks, joiners and variation
+// selectors.
+constexpr CodeRange kZeroWidth[] = {
+    {0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},    {0x610, 0x61a},
+    {0x64b, 0x65f},   {0x200b, 0x200d}, {0x20d0, 0x20ff},  {0xfe00, 0xfe0f},
+    {0xfe20, 0xfe2f}, {0xfeff, 0xfeff}, {0xe0100, 0xe01ef}};
 // East Asian wide and full-width forms, and emoji.
-constexpr CodeRange kDoubleWidth[] = {{0x1100, 0x115f},   {0x2e80, 0x303e}, {0x3041, 0xa4cf},
-                                      {0xac00, 0xd7a3},   {0xf900, 0xfaff}, {0xfe30, 0xfe6f},
-                                      {0xff00, 0xff60},   {0xffe0, 0xffe6}, {0x1f300, 0x1f64f},
-                                      {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x1fa70, 0x1faff},
-                                      {0x20000, 0x3fffd}};
+constexpr CodeRange kDoubleWidth[] = {
+    {0x1100, 0x115f},   {0x2e80, 0x303e},   {0x3041, 0xa4cf},
+    {0xac00, 0xd7a3},   {0xf900, 0xfaff},   {0xfe30, 0xfe6f},
+    {0xff00, 0xff60},   {0xffe0, 0xffe6},   {0x1f300, 0x1f64f},
+    {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x1fa70, 0x1faff},
+    {0x20000, 0x3fffd}};
 
 template <size_t N>
 bool IsIn(uint32_t code, const CodeRange (&ranges)[N]) {
-  return std::any_of(std::begin(ranges), std::end(ranges), [code](const CodeRange& range) {
-    return code >= range.first && code <= range.last;
-  });
+  return std::any_of(std::begin(ranges), std::end(ranges),
+                     [code](const CodeRange& range) {
+                       return code >= range.first && code <= range.last;
+                     });
 }
 
 struct Glyph {
@@ -48,7 +51,9 @@ Glyph GlyphAt(const std::string& text, size_t i) {
   for (size_t k = 1; k < length && i + k < text.size(); ++k) {
     code = (code << 6) | (static_cast<unsigned char>(text[i + k]) & 0x3fU);
   }
-  return {length, IsIn(code, kZeroWidth) ? 0U : IsIn(code, kDoubleWidth) ? 2U : 1U};
+  return {length, IsIn(code, kZeroWidth)     ? 0U
+                  : IsIn(code, kDoubleWidth) ? 2U
+                                             : 1U};
 }
 
 }  // namespace
@@ -88,7 +93,8 @@ void Table::AddNote(std::vector<std::string> cells) {
 
 std::string Table::Render(size_t max_width) const {
   std::vector<size_t> widths;
-  for (const Column& column : columns_) widths.push_back(DisplayWidth(column.title));
+  for (const Column& column : columns_)
+    widths.push_back(DisplayWidth(column.title));
   for (const Row& row : rows_) {
     const size_t fitted = row.cells.size() - (row.note ? 1 : 0);
     for (size_t i = 0; i < std::min(fitted, widths.size()); ++i) {

@@ -18,16 +18,16 @@ class Table {
 
   explicit Table(std::vector<Column> columns);
 
-  // One row; missing cells are empty. Cells are escaped (see EscapeControls), so
-  // that a host's words cannot move the cursor.
+  // One row; missing cells are empty. Cells are escaped (see EscapeControls),
+  // so that a host's words cannot move the cursor.
   void Add(std::vector<std::string> cells);
 
   // A row whose cells from the last given one on are one text: it may be longer
   // than its column without widening it.
   void AddNote(std::vector<std::string> cells);
 
-  // All lines, each with a newline and without trailing spaces, cut to `max_width`
-  // columns; notes are not cut, as their end matters.
+  // All lines, each with a newline and without trailing spaces, cut to
+  // `max_width` columns; notes are not cut, as their end matters.
   std::string Render(size_t max_width = SIZE_MAX) const;
 
  private:
@@ -39,8 +39,8 @@ class Table {
   std::vector<Row> rows_;
 };
 
-// How many columns a terminal takes for `text`: double-width characters count two,
-// combining ones none. Unlike wcwidth(3) it does not depend on the locale.
+// How many columns a terminal takes for `text`: double-width characters count
+// two, combining ones none. Unlike wcwidth(3) it does not depend on the locale.
 size_t DisplayWidth(const std::string& text);
 
 // The beginning of `text` that takes at most `max_width` columns.

@@ -16,7 +16,9 @@ constexpr auto kLeft = Table::Align::kLeft;
 constexpr uint16_t kUsualPort = 60120;
 constexpr char kNone[] = "-";
 
-std::string Percent(double share) { return absl::StrFormat("%.1f", share * 100); }
+std::string Percent(double share) {
+  return absl::StrFormat("%.1f", share * 100);
+}
 
 template <typename Message>
 std::string Utilization(const Message& message) {
@@ -24,11 +26,14 @@ std::string Utilization(const Message& message) {
 }
 
 std::string UsedOfTotal(int64_t used, int64_t total) {
-  return total > 0 ? absl::StrCat(FormatBytes(used), "/", FormatBytes(total)) : kNone;
+  return total > 0 ? absl::StrCat(FormatBytes(used), "/", FormatBytes(total))
+                   : kNone;
 }
 
 std::string Share(int64_t part, int64_t whole) {
-  return whole > 0 ? Percent(static_cast<double>(part) / static_cast<double>(whole)) : kNone;
+  return whole > 0
+             ? Percent(static_cast<double>(part) / static_cast<double>(whole))
+             : kNone;
 }
 
 std::string Rate(double bytes_per_second) {
@@ -36,7 +41,8 @@ std::string Rate(double bytes_per_second) {
 }
 
 absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+  return absl::Seconds(duration.seconds()) +
+         absl::Nanoseconds(duration.nanos());
 }
 
 // One row for a host that gave no result.
@@ -47,7 +53,8 @@ void AddFailure(Table& table, const Target& target, const Ending& ending) {
 // Calls add(target, response) for the hosts that answered.
 template <typename Response, typename Add>
 std::string RenderRows(Table table, const std::vector<Target>& targets,
-                       const Results<Response>& results, const ViewOptions& options, Add add) {
+                       const Results<Response>& results,
+                       const ViewOptions& options, Add add) {
   for (size_t i = 0; i < targets.size(); ++i) {
     if (results[i].ending.outcome == Outcome::kOk) {
       add(table, targets[i], results[i].response);
@@ -58,12 +65,14 @@ std::string RenderRows(Table table, const std::vector<Target>& targets,
   return table.Render(options.max_width);
 }
 
-void AddCpuRow(Table& table, std::string host, std::string core, const v1::CpuTimes* times,
-               std::string utilization) {
-  std::vector<std::string> cells = {std::move(host), std::move(core), std::move(utilization)};
+void AddCpuRow(Table& table, std::string host, std::string core,
+               const v1::CpuTimes* times, std::string utilization) {
+  std::vector<std::string> cells = {std::move(host), std::move(core),
+                                    std::move(utilization)};
   for (double (v1::CpuTimes::*share)() const :
-       {&v1::CpuTimes::user, &v1::CpuTimes::system, &v1::CpuTimes::nice, &v1::CpuTimes::iowait,
-        &v1::CpuTimes::irq, &v1::CpuTimes::softirq, &v1::CpuTimes::steal, &v1::CpuTimes::idle}) {
+       {&v1::CpuTimes::user, &v1::CpuTimes::system, &v1::CpuTimes::nice,
+        &v1::CpuTimes::iowait, &v1::CpuTimes::irq, &v1::CpuTimes::softirq,
+        &v1::CpuTimes::steal, &v1::CpuTimes::idle}) {
     cells.push_back(times == nullptr ? kNone : Percent((times->*share)()));
   }
   table.Add(std::move(cells));
@@ -83,115 +92,175 @@ std::string HostLabel(const Target& target) {
 }
 
 std::string EndingText(const Ending& ending) {
-  return absl::StrCat(OutcomeName(ending.outcome), ending.reason.empty() ? "" : ": ",
-                      ending.reason);
+  return absl::StrCat(OutcomeName(ending.outcome),
+                      ending.reason.empty() ? "" : ": ", ending.reason);
 }
 
 std::string ViewStatus(const std::vector<Target>& targets,
-                       const Results<v1::StatusResponse>& results, const ViewOptions& options) {
-  Table table({{"HOST", kLeft}, {"CPU%", kRight}, {"MEM%", kRight}, {"MEM", kRight},
-               {"DISK%", kRight}, {"DISK", kRight}, {"LOAD", kRight}, {"RX", kRight},
-               {"TX", kRight}, {"UP", kRight}});
+                       const Results<v1::StatusResponse>& results,
+                       const ViewOptions& options) {
+  Table table({{"HOST", kLeft},
+               {"CPU%", kRight},
+               {"MEM%", kRight},
+               {"MEM", kRight},
+               {"DISK%", kRight},
+               {"DISK", kRight},
+               {"LOAD", kRight},
+               {"RX", kRight},
+               {"TX", kRight},
+               {"UP", kRight}});
   return RenderRows(
       std::move(table), targets, results, options,
       [](Table& rows, const Target& target, const v1::StatusResponse& status) {
         const v1::Network& network = status.network();
         const bool rates = network.has_received_bytes_per_second();
-        rows.Add({HostLabel(target), Utilization(status.cpu()), Utilization(status.memory()),
-                  UsedOfTotal(status.memory().used_bytes(), status.memory().total_bytes()),
-                  Share(status.disk().used_bytes(), status.disk().total_bytes()),
-                  UsedOfTotal(status.disk().used_bytes(), status.disk().total_bytes()),
-                  status.has_load() ? absl::StrFormat("%.2f", status.load().one_minute()) : kNone,
-                  rates ? Rate(network.received_bytes_per_second()) : kNone,
-                  rates ? Rate(network.transmitted_bytes_per_second()) : kNone,
-                  status.host().has_uptime() ? FormatElapsed(FromProto(status.host().uptime()))
-                                             : kNone});
+        rows.Add(
+            {HostLabel(target), Utilization(status.cpu()),
+             Utilization(status.memory()),
+             UsedOfTotal(status.memory().used_bytes(),
+                         status.memory().total_bytes()),
+             Share(status.disk().used_bytes(), status.disk().total_bytes()),
+             UsedOfTotal(status.disk().used_bytes(),
+                         status.disk().total_bytes()),
+             status.has_load()
+                 ? absl::StrFormat("%.2f", status.load().one_minute())
+                 : kNone,
+             rates ? Rate(network.received_bytes_per_second()) : kNone,
+             rates ? Rate(network.transmitted_bytes_per_second()) : kNone,
+             status.host().has_uptime()
+                 ? FormatElapsed(FromProto(status.host().uptime()))
+                 : kNone});
       });
 }
 
-std::string ViewCpu(const std::vector<Target>& targets, const Results<v1::CpuResponse>& results,
-                    bool cores, const ViewOptions& options) {
-  Table table({{"HOST", kLeft}, {"CORE", kRight}, {"CPU%", kRight}, {"USER", kRight},
-               {"SYS", kRight}, {"NICE", kRight}, {"IOWAIT", kRight}, {"IRQ", kRight},
-               {"SOFTIRQ", kRight}, {"STEAL", kRight}, {"IDLE", kRight}});
-  return RenderRows(std::move(table), targets, results, options,
-                    [cores](Table& rows, const Target& target, const v1::CpuResponse& response) {
-                      const v1::Cpu& cpu = response.cpu();
-                      AddCpuRow(rows, HostLabel(target), absl::StrCat("all ", cpu.logical_count()),
-                                cpu.has_times() ? &cpu.times() : nullptr, Utilization(cpu));
-                      if (!cores) return;
-                      for (const v1::CpuCore& core : cpu.cores()) {
-                        AddCpuRow(rows, HostLabel(target), absl::StrCat(core.id()),
-                                  core.has_times() ? &core.times() : nullptr, Utilization(core));
-                      }
-                    });
+std::string ViewCpu(const std::vector<Target>& targets,
+                    const Results<v1::CpuResponse>& results, bool cores,
+                    const ViewOptions& options) {
+  Table table({{"HOST", kLeft},
+               {"CORE", kRight},
+               {"CPU%", kRight},
+               {"USER", kRight},
+               {"SYS", kRight},
+               {"NICE", kRight},
+               {"IOWAIT", kRight},
+               {"IRQ", kRight},
+               {"SOFTIRQ", kRight},
+               {"STEAL", kRight},
+               {"IDLE", kRight}});
+  return RenderRows(
+      std::move(table), targets, results, options,
+      [cores](Table& rows, const Target& target,
+              const v1::CpuResponse& response) {
+        const v1::Cpu& cpu = response.cpu();
+        AddCpuRow(rows, HostLabel(target),
+                  absl::StrCat("all ", cpu.logical_count()),
+                  cpu.has_times() ? &cpu.times() : nullptr, Utilization(cpu));
+        if (!cores) return;
+        for (const v1::CpuCore& core : cpu.cores()) {
+          AddCpuRow(rows, HostLabel(target), absl::StrCat(core.id()),
+                    core.has_times() ? &core.times() : nullptr,
+                    Utilization(core));
+        }
+      });
 }
 
-std::string ViewMem(const std::vector<Target>& targets, const Results<v1::MemResponse>& results,
+std::string ViewMem(const std::vector<Target>& targets,
+                    const Results<v1::MemResponse>& results,
                     const ViewOptions& options) {
-  Table table({{"HOST", kLeft}, {"TOTAL", kRight}, {"USED", kRight}, {"MEM%", kRight},
-               {"AVAILABLE", kRight}, {"FREE", kRight}, {"CACHED", kRight}, {"BUFFERS", kRight},
-               {"SWAP", kRight}, {"HUGEPAGES", kRight}});
+  Table table({{"HOST", kLeft},
+               {"TOTAL", kRight},
+               {"USED", kRight},
+               {"MEM%", kRight},
+               {"AVAILABLE", kRight},
+               {"FREE", kRight},
+               {"CACHED", kRight},
+               {"BUFFERS", kRight},
+               {"SWAP", kRight},
+               {"HUGEPAGES", kRight}});
   return RenderRows(
       std::move(table), targets, results, options,
       [](Table& rows, const Target& target, const v1::MemResponse& response) {
         const v1::Memory& memory = response.memory();
         if (memory.quality() == v1::QUALITY_UNAVAILABLE) {
-          rows.Add({HostLabel(target), kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone});
+          rows.Add({HostLabel(target), kNone, kNone, kNone, kNone, kNone, kNone,
+                    kNone, kNone, kNone});
           return;
         }
         const int64_t huge_used =
             memory.hugepages_total_count() - memory.hugepages_free_count();
-        rows.Add({HostLabel(target), FormatBytes(memory.total_bytes()),
-                  FormatBytes(memory.used_bytes()), Utilization(memory),
-                  FormatBytes(memory.available_bytes()), FormatBytes(memory.free_bytes()),
-                  FormatBytes(memory.cached_bytes()), FormatBytes(memory.buffers_bytes()),
-                  UsedOfTotal(memory.swap_used_bytes(), memory.swap_total_bytes()),
-                  memory.hugepages_total_count() > 0
-                      ? absl::StrCat(huge_used, "/", memory.hugepages_total_count())
-                      : kNone});
+        rows.Add(
+            {HostLabel(target), FormatBytes(memory.total_bytes()),
+             FormatBytes(memory.used_bytes()), Utilization(memory),
+             FormatBytes(memory.available_bytes()),
+             FormatBytes(memory.free_bytes()),
+             FormatBytes(memory.cached_bytes()),
+             FormatBytes(memory.buffers_bytes()),
+             UsedOfTotal(memory.swap_used_bytes(), memory.swap_total_bytes()),
+             memory.hugepages_total_count() > 0
+                 ? absl::StrCat(huge_used, "/", memory.hugepages_total_count())
+                 : kNone});
       });
 }
 
-std::string ViewDisk(const std::vector<Target>& targets, const Results<v1::DiskResponse>& results,
-                     bool io, const ViewOptions& options) {
+std::string ViewDisk(const std::vector<Target>& targets,
+                     const Results<v1::DiskResponse>& results, bool io,
+                     const ViewOptions& options) {
   if (io) {
-    Table table({{"HOST", kLeft}, {"DEVICE", kLeft}, {"READ", kRight}, {"WRITE", kRight},
-                 {"R/S", kRight}, {"W/S", kRight}, {"UTIL%", kRight}, {"LATENCY", kRight}});
+    Table table({{"HOST", kLeft},
+                 {"DEVICE", kLeft},
+                 {"READ", kRight},
+                 {"WRITE", kRight},
+                 {"R/S", kRight},
+                 {"W/S", kRight},
+                 {"UTIL%", kRight},
+                 {"LATENCY", kRight}});
     return RenderRows(
         std::move(table), targets, results, options,
-        [](Table& rows, const Target& target, const v1::DiskResponse& response) {
-          if (response.disk().devices().empty()) rows.Add({HostLabel(target), kNone});
+        [](Table& rows, const Target& target,
+           const v1::DiskResponse& response) {
+          if (response.disk().devices().empty())
+            rows.Add({HostLabel(target), kNone});
           for (const v1::BlockDevice& device : response.disk().devices()) {
             if (device.quality() != v1::QUALITY_OK) {
-              rows.Add({HostLabel(target), device.name(), kNone, kNone, kNone, kNone, kNone, kNone});
+              rows.Add({HostLabel(target), device.name(), kNone, kNone, kNone,
+                        kNone, kNone, kNone});
               continue;
             }
-            rows.Add({HostLabel(target), device.name(), Rate(device.read_bytes_per_second()),
+            rows.Add({HostLabel(target), device.name(),
+                      Rate(device.read_bytes_per_second()),
                       Rate(device.written_bytes_per_second()),
                       absl::StrFormat("%.1f", device.reads_per_second()),
                       absl::StrFormat("%.1f", device.writes_per_second()),
                       Percent(device.utilization()),
                       device.has_mean_latency()
-                          ? absl::StrFormat("%.1fms", absl::ToDoubleMilliseconds(
-                                                          FromProto(device.mean_latency())))
+                          ? absl::StrFormat(
+                                "%.1fms", absl::ToDoubleMilliseconds(
+                                              FromProto(device.mean_latency())))
                           : kNone});
           }
         });
   }
-  Table table({{"HOST", kLeft}, {"MOUNT", kLeft}, {"TYPE", kLeft}, {"SIZE", kRight},
-               {"USED", kRight}, {"AVAIL", kRight}, {"USE%", kRight}, {"INODE%", kRight},
+  Table table({{"HOST", kLeft},
+               {"MOUNT", kLeft},
+               {"TYPE", kLeft},
+               {"SIZE", kRight},
+               {"USED", kRight},
+               {"AVAIL", kRight},
+               {"USE%", kRight},
+               {"INODE%", kRight},
                {"NOTE", kLeft}});
   return RenderRows(
       std::move(table), targets, results, options,
       [](Table& rows, const Target& target, const v1::DiskResponse& response) {
-        if (response.disk().filesystems().empty()) rows.Add({HostLabel(target), kNone});
+        if (response.disk().filesystems().empty())
+          rows.Add({HostLabel(target), kNone});
         for (const v1::Filesystem& row : response.disk().filesystems()) {
           const bool known = row.quality() == v1::QUALITY_OK;
           rows.Add({HostLabel(target), row.mount_point(), row.type(),
                     known ? FormatBytes(row.total_bytes()) : kNone,
                     known ? FormatBytes(row.used_bytes()) : kNone,
-                    known ? FormatBytes(row.available_bytes()) : kNone, Utilization(row),
+                    known ? FormatBytes(row.available_bytes()) : kNone,
+                    Utilization(row),
                     Share(row.inodes_used_count(), row.inodes_total_count()),
                     FilesystemNote(row)});
         }
@@ -201,18 +270,30 @@ std::string ViewDisk(const std::vector<Target>& targets, const Results<v1::DiskR
 std::string ViewProcesses(const std::vector<Target>& targets,
                           const Results<v1::ProcessesResponse>& results,
                           const ViewOptions& options) {
-  Table table({{"HOST", kLeft}, {"PID", kRight}, {"USER", kLeft}, {"S", kLeft}, {"THR", kRight},
-               {"CPU%", kRight}, {"RSS", kRight}, {"TIME", kRight}, {"COMMAND", kLeft}});
+  Table table({{"HOST", kLeft},
+               {"PID", kRight},
+               {"USER", kLeft},
+               {"S", kLeft},
+               {"THR", kRight},
+               {"CPU%", kRight},
+               {"RSS", kRight},
+               {"TIME", kRight},
+               {"COMMAND", kLeft}});
   return RenderRows(
       std::move(table), targets, results, options,
-      [](Table& rows, const Target& target, const v1::ProcessesResponse& response) {
+      [](Table& rows, const Target& target,
+         const v1::ProcessesResponse& response) {
         if (response.processes().empty()) rows.Add({HostLabel(target), kNone});
         for (const v1::Process& process : response.processes()) {
-          rows.Add({HostLabel(target), absl::StrCat(process.pid()), process.user(),
-                    process.state(), absl::StrCat(process.thread_count()),
-                    process.has_cpu_utilization() ? Percent(process.cpu_utilization()) : kNone,
+          rows.Add({HostLabel(target), absl::StrCat(process.pid()),
+                    process.user(), process.state(),
+                    absl::StrCat(process.thread_count()),
+                    process.has_cpu_utilization()
+                        ? Percent(process.cpu_utilization())
+                        : kNone,
                     FormatBytes(process.resident_bytes()),
-                    FormatElapsed(FromProto(process.cpu_time())), process.command_line()});
+                    FormatElapsed(FromProto(process.cpu_time())),
+                    process.command_line()});
         }
       });
 }

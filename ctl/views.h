@@ -8,8 +8,8 @@
 #include "specula/v1/specula.pb.h"
 
 // What the reading commands print: results in, text out. Pure. A host without a
-// result has its row, with what is wrong in the place of the numbers; "-" stands
-// for a value that was not measured.
+// result has its row, with what is wrong in the place of the numbers; "-"
+// stands for a value that was not measured.
 namespace specula::ctl {
 
 template <typename Response>
@@ -21,18 +21,22 @@ struct ViewOptions {
 };
 
 std::string ViewStatus(const std::vector<Target>& targets,
-                       const Results<v1::StatusResponse>& results, const ViewOptions& options);
+                       const Results<v1::StatusResponse>& results,
+                       const ViewOptions& options);
 
 // With `cores` one more row for each core.
-std::string ViewCpu(const std::vector<Target>& targets, const Results<v1::CpuResponse>& results,
-                    bool cores, const ViewOptions& options);
+std::string ViewCpu(const std::vector<Target>& targets,
+                    const Results<v1::CpuResponse>& results, bool cores,
+                    const ViewOptions& options);
 
-std::string ViewMem(const std::vector<Target>& targets, const Results<v1::MemResponse>& results,
+std::string ViewMem(const std::vector<Target>& targets,
+                    const Results<v1::MemResponse>& results,
                     const ViewOptions& options);
 
 // With `io` the rows are the block devices instead of the file systems.
-std::string ViewDisk(const std::vector<Target>& targets, const Results<v1::DiskResponse>& results,
-                     bool io, const ViewOptions& options);
+std::string ViewDisk(const std::vector<Target>& targets,
+                     const Results<v1::DiskResponse>& results, bool io,
+                     const ViewOptions& options);
 
 std::string ViewProcesses(const std::vector<Target>& targets,
                           const Results<v1::ProcessesResponse>& results,

@@ -5,7 +5,8 @@
 namespace specula::agent {
 
 EventLoop::EventLoop()
-    : work_(boost::asio::make_work_guard(context_)), thread_([this] { context_.run(); }) {}
+    : work_(boost::asio::make_work_guard(context_)),
+      thread_([this] { context_.run(); }) {}
 
 EventLoop::~EventLoop() { Stop(); }
 
@@ -13,7 +14,8 @@ void EventLoop::After(absl::Duration delay, std::function<void()> task) {
   Post([this, delay, task = std::move(task)]() mutable {
     auto timer = std::make_shared<boost::asio::steady_timer>(
         context_, absl::ToChronoNanoseconds(delay));
-    timer->async_wait([timer, task = std::move(task)](const boost::system::error_code& error) {
+    timer->async_wait([timer, task = std::move(task)](
+                          const boost::system::error_code& error) {
       if (!error) task();
     });
   });

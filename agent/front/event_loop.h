@@ -1,14 +1,13 @@
 #ifndef SPECULA_AGENT_FRONT_EVENT_LOOP_H_
 #define SPECULA_AGENT_FRONT_EVENT_LOOP_H_
 
-#include <utility>  // before Boost.Asio 1.74, which forgets it
-
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <functional>
 #include <memory>
 #include <thread>
+#include <utility>  // before Boost.Asio 1.74, which forgets it
 
 #include "absl/time/time.h"
 
@@ -35,13 +34,14 @@ class EventLoop {
 
   bool OnLoop() const { return std::this_thread::get_id() == thread_.get_id(); }
 
-  // Ends the loop after the task that runs now; tasks that are left are dropped.
-  // Not on the loop thread.
+  // Ends the loop after the task that runs now; tasks that are left are
+  // dropped. Not on the loop thread.
   void Stop();
 
  private:
   boost::asio::io_context context_{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type>
+      work_;
   std::thread thread_;
 };
 

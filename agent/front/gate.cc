@@ -42,8 +42,9 @@ constexpr Rule kRules[] = {
 constexpr size_t kMostCallers = 4096;
 
 const Rule* FindRule(absl::string_view path) {
-  const Rule* rule = std::find_if(std::begin(kRules), std::end(kRules),
-                                  [&](const Rule& r) { return r.path == path; });
+  const Rule* rule =
+      std::find_if(std::begin(kRules), std::end(kRules),
+                   [&](const Rule& r) { return r.path == path; });
   return rule == std::end(kRules) ? nullptr : rule;
 }
 
@@ -68,14 +69,16 @@ class Processor : public grpc::AuthMetadataProcessor {
   // Runs on the thread that read the headers instead of one of a pool.
   bool IsBlocking() const override { return false; }
 
-  grpc::Status Process(const InputMetadata& metadata, grpc::AuthContext* context,
-                       OutputMetadata*, OutputMetadata*) override {
+  grpc::Status Process(const InputMetadata& metadata,
+                       grpc::AuthContext* context, OutputMetadata*,
+                       OutputMetadata*) override {
     auto path = metadata.find(":path");
     if (path == metadata.end() || context == nullptr) {
       return grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "no method");
     }
     const absl::string_view name(path->second.data(), path->second.size());
-    absl::StatusOr<std::shared_ptr<const Caller>> caller = gate_.Admit(name, *context);
+    absl::StatusOr<std::shared_ptr<const Caller>> caller =
+        gate_.Admit(name, *context);
     return ToGrpc(caller.status());
   }
 
@@ -92,9 +95,10 @@ absl::Status CheckMethod(absl::string_view path, Role role) {
         absl::StrCat("no role may call ", EscapeControls(path.substr(0, 128))));
   }
   if (Allows(rule->least, role)) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(
-      path, " takes the role ", rule->least == Least::kOperator ? "operator" : "viewer",
-      " or above; the certificate has the role ", RoleName(role)));
+  return absl::PermissionDeniedError(
+      absl::StrCat(path, " takes the role ",
+                   rule->least == Least::kOperator ? "operator" : "viewer",
+                   " or above; the certificate has the role ", RoleName(role)));
 }
 
 bool IsMutating(absl::string_view path) {
@@ -102,10 +106,11 @@ bool IsMutating(absl::string_view path) {
   return rule == nullptr || rule->least == Least::kOperator;
 }
 
-Gate::Gate(CurrentTrust current_trust) : current_trust_(std::move(current_trust)) {}
+Gate::Gate(CurrentTrust current_trust)
+    : current_trust_(std::move(current_trust)) {}
 
-absl::StatusOr<std::shared_ptr<const Caller>> Gate::FindCaller(absl::string_view pem,
-                                                               const Trust& trust) {
+absl::StatusOr<std::shared_ptr<const Caller>> Gate::FindCaller(
+    absl::string_view pem, const Trust& trust) {
   {
     absl::MutexLock lock(&mutex_);
     auto known = callers_.find(pem);
@@ -119,23 +124,27 @@ absl::StatusOr<std::shared_ptr<const Caller>> Gate::FindCaller(absl::string_view
   return caller;
 }
 
-absl::StatusOr<std::shared_ptr<const Caller>> Gate::Admit(absl::string_view path,
-                                                          const grpc::AuthContext& context) {
-  const std::vector<grpc::string_ref> pems = context.FindPropertyValues("x509_pem_cert");
+absl::StatusOr<std::shared_ptr<const Caller>> Gate::Admit(
+    absl::string_view path, const grpc::AuthContext& context) {
+  const std::vector<grpc::string_ref> pems =
+      context.FindPropertyValues("x509_pem_cert");
   if (pems.size() != 1) {
-    return absl::PermissionDeniedError("the connection has no client certificate");
+    return absl::PermissionDeniedError(
+        "the connection has no client certificate");
   }
   std::shared_ptr<const Trust> trust = current_trust_();
   ASSIGN_OR_RETURN(std::shared_ptr<const Caller> caller,
                    FindCaller({pems[0].data(), pems[0].size()}, *trust));
   RETURN_IF_ERROR(StillTrusted(*caller, *trust, absl::Now()));
   if (caller->identity.trust_domain != trust->trust_domain) {
-    return absl::PermissionDeniedError("the agent is of another trust domain now");
+    return absl::PermissionDeniedError(
+        "the agent is of another trust domain now");
   }
   RETURN_IF_ERROR(CheckMethod(path, caller->identity.role));
   if (trust->denylist_unreadable && IsMutating(path)) {
     return absl::PermissionDeniedError(
-        "the agent cannot read its denylist of revoked certificates, so it only "
+        "the agent cannot read its denylist of revoked certificates, so it "
+        "only "
         "answers questions; see its log");
   }
   return caller;

@@ -18,18 +18,19 @@
 
 namespace specula::agent {
 
-// Whether a role may call the method with this path ("/specula.v1.Specula/Cpu").
-// A path without a row in the table of gate.cc is denied to everybody.
-// PERMISSION_DENIED names the method and the role it takes. Pure.
+// Whether a role may call the method with this path
+// ("/specula.v1.Specula/Cpu"). A path without a row in the table of gate.cc is
+// denied to everybody. PERMISSION_DENIED names the method and the role it
+// takes. Pure.
 absl::Status CheckMethod(absl::string_view path, Role role);
 
-// Whether the method changes something on the host or reads its files: those that
-// fail closed when the agent cannot tell whom it still trusts. Pure.
+// Whether the method changes something on the host or reads its files: those
+// that fail closed when the agent cannot tell whom it still trusts. Pure.
 bool IsMutating(absl::string_view path);
 
 // The one place where it is decided who may call what. It stands before every
-// handler, for known and unknown methods alike, as gRPC runs it on the headers of
-// each call. Thread-safe.
+// handler, for known and unknown methods alike, as gRPC runs it on the headers
+// of each call. Thread-safe.
 class Gate {
  public:
   using CurrentTrust = std::function<std::shared_ptr<const Trust>()>;
@@ -38,8 +39,8 @@ class Gate {
   explicit Gate(CurrentTrust current_trust);
 
   // The caller of a connection, if it may call `path` now.
-  absl::StatusOr<std::shared_ptr<const Caller>> Admit(absl::string_view path,
-                                                      const grpc::AuthContext& context)
+  absl::StatusOr<std::shared_ptr<const Caller>> Admit(
+      absl::string_view path, const grpc::AuthContext& context)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether a caller admitted before may go on, for open streams.
@@ -49,14 +50,13 @@ class Gate {
   std::shared_ptr<grpc::AuthMetadataProcessor> MakeProcessor();
 
  private:
-  absl::StatusOr<std::shared_ptr<const Caller>> FindCaller(absl::string_view pem,
-                                                           const Trust& trust)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::shared_ptr<const Caller>> FindCaller(
+      absl::string_view pem, const Trust& trust) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const CurrentTrust current_trust_;
   absl::Mutex mutex_;
-  // Parsing a certificate costs more than a whole call, so what was read from one
-  // is kept; whether it is trusted is decided anew each time.
+  // Parsing a certificate costs more than a whole call, so what was read from
+  // one is kept; whether it is trusted is decided anew each time.
   absl::flat_hash_map<std::string, std::shared_ptr<const Caller>> callers_
       ABSL_GUARDED_BY(mutex_);
 };

@@ -30,20 +30,25 @@ void SetLimits(const Server::Options& options, grpc::ServerBuilder& builder) {
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMostMetadataBytes);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMostStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             kMostStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                              Milliseconds(options.handshake_timeout));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(kKeepalive));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kKeepaliveTimeout));
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                             Milliseconds(kLeastPingInterval));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                             Milliseconds(kKeepalive));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                             Milliseconds(kKeepaliveTimeout));
+  builder.AddChannelArgument(
+      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+      Milliseconds(kLeastPingInterval));
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
-    const Options& options, std::shared_ptr<grpc::ServerCredentials> credentials,
+    const Options& options,
+    std::shared_ptr<grpc::ServerCredentials> credentials,
     grpc::Service* service, EventLoop& loop) {
   std::unique_ptr<Server> server(new Server(loop));
   grpc::EnableDefaultHealthCheckService(true);
@@ -59,16 +64,18 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       std::move(credentials));
   // The port is taken first: if it is in use, nothing else is begun.
-  ASSIGN_OR_RETURN(server->acceptor_,
-                   Acceptor::Listen(options.listen, options.limits, loop,
-                                    [hand_over = server->hand_over_.get()](UniqueFd socket) {
-                                      grpc::experimental::ExternalConnectionAcceptor::
-                                          NewConnectionParameters connection;
-                                      connection.fd = socket.Release();
-                                      hand_over->HandleNewConnection(&connection);
-                                    }));
+  ASSIGN_OR_RETURN(
+      server->acceptor_,
+      Acceptor::Listen(options.listen, options.limits, loop,
+                       [hand_over = server->hand_over_.get()](UniqueFd socket) {
+                         grpc::experimental::ExternalConnectionAcceptor::
+                             NewConnectionParameters connection;
+                         connection.fd = socket.Release();
+                         hand_over->HandleNewConnection(&connection);
+                       }));
   server->server_ = builder.BuildAndStart();
-  if (server->server_ == nullptr) return absl::InternalError("gRPC could not start a server");
+  if (server->server_ == nullptr)
+    return absl::InternalError("gRPC could not start a server");
   loop.Post([acceptor = server->acceptor_.get()] { acceptor->Start(); });
   return server;
 }
@@ -86,7 +93,8 @@ void Server::StopAccepting() {
 }
 
 void Server::Shutdown(absl::Duration grace) {
-  server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(grace));
+  server_->Shutdown(std::chrono::system_clock::now() +
+                    absl::ToChronoMilliseconds(grace));
   server_->Wait();
 }
 

@@ -16,9 +16,9 @@
 
 namespace specula::agent {
 
-// A gRPC server behind an acceptor of our own, with the standard health service.
-// Every service of a gRPC server is served on each of its ports, so a port with
-// less protection is a server of its own without services.
+// A gRPC server behind an acceptor of our own, with the standard health
+// service. Every service of a gRPC server is served on each of its ports, so a
+// port with less protection is a server of its own without services.
 class Server {
  public:
   struct Options {
@@ -31,7 +31,8 @@ class Server {
   // Starts to serve. `service` may be null: then there is nothing but health.
   // Credentials, service and loop must outlive the server.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
-      const Options& options, std::shared_ptr<grpc::ServerCredentials> credentials,
+      const Options& options,
+      std::shared_ptr<grpc::ServerCredentials> credentials,
       grpc::Service* service, EventLoop& loop);
   // Shutdown must have been called.
   ~Server();
@@ -43,8 +44,8 @@ class Server {
   // the loop thread.
   void StopAccepting();
 
-  // Waits for the open calls until `grace` is over, then cancels them. Not on the
-  // loop thread.
+  // Waits for the open calls until `grace` is over, then cancels them. Not on
+  // the loop thread.
   void Shutdown(absl::Duration grace);
 
  private:

@@ -23,16 +23,20 @@ class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchResponse> {
 
 }  // namespace
 
-Service::Service(EventLoop& loop, Sampler& sampler, StreamSet& streams, Gate& gate,
-                 const TlsMaterial& material)
-    : loop_(loop), sampler_(sampler), streams_(streams), gate_(gate), material_(material) {}
+Service::Service(EventLoop& loop, Sampler& sampler, StreamSet& streams,
+                 Gate& gate, const TlsMaterial& material)
+    : loop_(loop),
+      sampler_(sampler),
+      streams_(streams),
+      gate_(gate),
+      material_(material) {}
 
 void Service::WhenPrimed(unsigned kinds, std::function<void()> answer) {
   const absl::Duration wait = sampler_.Prime(kinds, shared_);
   if (wait > absl::ZeroDuration()) {
     loop_.After(wait, std::move(answer));
   } else {
-    loop_.Post(std::move(answer));
+    answer();
   }
 }
 
@@ -58,23 +62,19 @@ grpc::ServerUnaryReactor* Service::Status(grpc::CallbackServerContext* context,
 }
 
 grpc::ServerUnaryReactor* Service::Cpu(grpc::CallbackServerContext* context,
-                                       const v1::CpuRequest*, v1::CpuResponse* response) {
+                                       const v1::CpuRequest*,
+                                       v1::CpuResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  auto answer = [this, reactor, response] {
+  WhenPrimed(kCpuCounters, [this, reactor, response] {
     sampler_.FillCpu(shared_, response->mutable_cpu());
     reactor->Finish(grpc::Status::OK);
-  };
-  const absl::Duration wait = sampler_.Prime(kCpuCounters, shared_);
-  if (wait > absl::ZeroDuration()) {
-    loop_.After(wait, answer);
-  } else {
-    answer();
-  }
+  });
   return reactor;
 }
 
 grpc::ServerUnaryReactor* Service::Mem(grpc::CallbackServerContext* context,
-                                       const v1::MemRequest*, v1::MemResponse* response) {
+                                       const v1::MemRequest*,
+                                       v1::MemResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   sampler_.FillMemory(response->mutable_memory());
   reactor->Finish(grpc::Status::OK);
@@ -82,7 +82,8 @@ grpc::ServerUnaryReactor* Service::Mem(grpc::CallbackServerContext* context,
 }
 
 grpc::ServerUnaryReactor* Service::Disk(grpc::CallbackServerContext* context,
-                                        const v1::DiskRequest*, v1::DiskResponse* response) {
+                                        const v1::DiskRequest*,
+                                        v1::DiskResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   WhenPrimed(kDiskCounters, [this, reactor, response] {
     sampler_.FillDisk(shared_, response->mutable_disk(),
@@ -91,19 +92,20 @@ grpc::ServerUnaryReactor* Service::Disk(grpc::CallbackServerContext* context,
   return reactor;
 }
 
-grpc::ServerUnaryReactor* Service::Processes(grpc::CallbackServerContext* context,
-                                             const v1::ProcessesRequest* request,
-                                             v1::ProcessesResponse* response) {
+grpc::ServerUnaryReactor* Service::Processes(
+    grpc::CallbackServerContext* context, const v1::ProcessesRequest* request,
+    v1::ProcessesResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   if (request->limit() < 0 || request->limit() > kMostProcesses) {
     reactor->Finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
                                  "limit must be 0 (meaning 10) to 10000"));
     return reactor;
   }
-  const size_t limit =
-      static_cast<size_t>(request->limit() == 0 ? kUsualProcesses : request->limit());
+  const size_t limit = static_cast<size_t>(
+      request->limit() == 0 ? kUsualProcesses : request->limit());
   // Shares of CPU need two looks at all processes; by memory one is enough.
-  const unsigned kinds = request->order() == v1::PROCESS_ORDER_MEMORY ? 0u : kProcessCounters;
+  const unsigned kinds =
+      request->order() == v1::PROCESS_ORDER_MEMORY ? 0u : kProcessCounters;
   WhenPrimed(kinds, [this, reactor, response, limit, order = request->order()] {
     sampler_.FillProcesses(shared_, order, limit, response);
     reactor->Finish(grpc::Status::OK);
@@ -111,15 +113,17 @@ grpc::ServerUnaryReactor* Service::Processes(grpc::CallbackServerContext* contex
   return reactor;
 }
 
-grpc::ServerWriteReactor<v1::WatchResponse>* Service::Watch(grpc::CallbackServerContext* context,
-                                                            const v1::WatchRequest* request) {
+grpc::ServerWriteReactor<v1::WatchResponse>* Service::Watch(
+    grpc::CallbackServerContext* context, const v1::WatchRequest* request) {
   absl::StatusOr<absl::Duration> interval = ValidateWatch(*request);
   if (!interval.ok()) return new RefusedWatch(interval.status());
   // The gate has admitted the call already; here it tells who it was.
-  auto caller = gate_.Admit("/specula.v1.Specula/Watch", *context->auth_context());
+  auto caller =
+      gate_.Admit("/specula.v1.Specula/Watch", *context->auth_context());
   if (!caller.ok()) return new RefusedWatch(caller.status());
-  const WatchReactor::Context watch{loop_, sampler_, streams_,
-                                    [this](v1::Agent* agent) { FillAgent(agent); }};
+  const WatchReactor::Context watch{
+      loop_, sampler_, streams_,
+      [this](v1::Agent* agent) { FillAgent(agent); }};
   return new WatchReactor(watch, *std::move(caller), *request);
 }
 

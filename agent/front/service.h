@@ -12,9 +12,9 @@
 namespace specula::agent {
 
 // The table of the RPCs: each method says where it runs and who does the work.
-// Methods without a row here answer UNIMPLEMENTED, after the gate. Handlers run on
-// gRPC's threads and do not block: Cpu and Mem are answered at once, as they cost
-// microseconds; the others on the loop.
+// Methods without a row here answer UNIMPLEMENTED, after the gate. Handlers run
+// on gRPC's threads, as every hop to another costs more than most answers, and
+// do not block: what may, the sampler gives to threads of its own.
 class Service final : public v1::Specula::CallbackService {
  public:
   // All must outlive the service.
@@ -36,11 +36,12 @@ class Service final : public v1::Specula::CallbackService {
   grpc::ServerUnaryReactor* Processes(grpc::CallbackServerContext* context,
                                       const v1::ProcessesRequest* request,
                                       v1::ProcessesResponse* response) override;
-  grpc::ServerWriteReactor<v1::WatchResponse>* Watch(grpc::CallbackServerContext* context,
-                                                     const v1::WatchRequest* request) override;
+  grpc::ServerWriteReactor<v1::WatchResponse>* Watch(
+      grpc::CallbackServerContext* context,
+      const v1::WatchRequest* request) override;
 
  private:
-  // Runs `answer` on the loop once `kinds` have a baseline.
+  // Runs `answer` once `kinds` have a baseline: at once, or later on the loop.
   void WhenPrimed(unsigned kinds, std::function<void()> answer);
   void FillAgent(v1::Agent* agent) const;
 

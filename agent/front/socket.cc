@@ -29,21 +29,24 @@ absl::StatusOr<AddressList> Resolve(const HostPort& address) {
   hints.ai_socktype = SOCK_STREAM;
   const bool any = address.host.empty() || address.host == "*";
   addrinfo* list = nullptr;
-  const int error = getaddrinfo(any ? "::" : address.host.c_str(),
-                                absl::StrCat(address.port).c_str(), &hints, &list);
+  const int error =
+      getaddrinfo(any ? "::" : address.host.c_str(),
+                  absl::StrCat(address.port).c_str(), &hints, &list);
   if (error != 0) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", FormatHostPort(address),
-                                               ": ", gai_strerror(error)));
+    return absl::UnavailableError(absl::StrCat("cannot listen on ",
+                                               FormatHostPort(address), ": ",
+                                               gai_strerror(error)));
   }
   return AddressList(list);
 }
 
 absl::StatusOr<UniqueFd> Bind(const addrinfo& info, const HostPort& address) {
   auto fail = [&](absl::string_view) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", FormatHostPort(address),
-                                               ": ", strerror(errno)));
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen on ", FormatHostPort(address), ": ", strerror(errno)));
   };
-  UniqueFd fd(socket(info.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  UniqueFd fd(
+      socket(info.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return fail("socket");
   const int on = 1;
   const int off = 0;

@@ -13,16 +13,16 @@
 // The system calls of a listening TCP socket.
 namespace specula::agent {
 
-// A non-blocking listening socket. The host is an IP address, a name, or "" or "*" for
-// all addresses of both families; port 0 takes a free one. UNAVAILABLE with the
-// address and the cause ("Address already in use").
+// A non-blocking listening socket. The host is an IP address, a name, or "" or
+// "*" for all addresses of both families; port 0 takes a free one. UNAVAILABLE
+// with the address and the cause ("Address already in use").
 absl::StatusOr<UniqueFd> ListenOn(const HostPort& address);
 
 // The local port of a socket.
 uint16_t PortOf(int fd);
 
-// What counts as one source: an IPv4 address, also in its IPv6 form, or the /64 of an
-// IPv6 address, as whoever has one of those has them all.
+// What counts as one source: an IPv4 address, also in its IPv6 form, or the /64
+// of an IPv6 address, as whoever has one of those has them all.
 std::string SourceOf(const sockaddr_storage& peer);
 
 // How many bytes a connected socket has received so far.

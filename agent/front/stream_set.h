@@ -19,15 +19,16 @@ class Stream {
   ~Stream() = default;
 };
 
-// All open streams, so that they can be ended from outside: when the agent stops,
-// or when a caller is not trusted any more. Loop thread only.
+// All open streams, so that they can be ended from outside: when the agent
+// stops, or when a caller is not trusted any more. Loop thread only.
 class StreamSet {
  public:
   void Add(Stream* stream) { streams_.insert(stream); }
   void Remove(Stream* stream) { streams_.erase(stream); }
   size_t size() const { return streams_.size(); }
 
-  // Ends every stream for which `judge` (absl::Status(const Caller&)) gives an error.
+  // Ends every stream for which `judge` (absl::Status(const Caller&)) gives an
+  // error.
   template <typename Judge>
   void EndIf(Judge judge) {
     // End takes the stream out of the set.

@@ -37,7 +37,8 @@ std::string Mark(const std::string& path) {
 }
 
 absl::Status WithPath(const absl::Status& status, const std::string& path) {
-  return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  return absl::Status(status.code(),
+                      absl::StrCat(path, ": ", status.message()));
 }
 
 std::string DescriptorPath(const UniqueFd& fd) {
@@ -56,7 +57,8 @@ TlsMaterial::TlsMaterial(TlsPaths paths) {
 
 absl::StatusOr<std::unique_ptr<TlsMaterial>> TlsMaterial::Load(TlsPaths paths) {
   std::unique_ptr<TlsMaterial> material(new TlsMaterial(std::move(paths)));
-  for (File* file : {&material->ca_, &material->certificate_, &material->key_}) {
+  for (File* file :
+       {&material->ca_, &material->certificate_, &material->key_}) {
     Refresh(*file);
   }
   RETURN_IF_ERROR(material->TakeIdentity());
@@ -68,7 +70,8 @@ absl::StatusOr<std::unique_ptr<TlsMaterial>> TlsMaterial::Load(TlsPaths paths) {
 }
 
 bool TlsMaterial::Refresh(File& file) {
-  // The mark is taken before the content, so a write in between is seen next time.
+  // The mark is taken before the content, so a write in between is seen next
+  // time.
   std::string mark = Mark(file.path);
   if (!mark.empty() && mark == file.mark) return false;
   file.mark = std::move(mark);
@@ -84,23 +87,27 @@ absl::StatusOr<TlsMaterial::Checked> TlsMaterial::CheckIdentity() const {
   for (const File* file : {&ca_, &certificate_, &key_}) {
     RETURN_IF_ERROR(file->content.status());
   }
-  absl::Status sound =
-      CheckMaterial(*ca_.content, *certificate_.content, *key_.content, absl::Now());
+  absl::Status sound = CheckMaterial(*ca_.content, *certificate_.content,
+                                     *key_.content, absl::Now());
   if (!sound.ok()) {
     return absl::Status(sound.code(),
-                        absl::StrCat(certificate_.path, " with ", key_.path, " and ",
-                                     ca_.path, ": ", sound.message()));
+                        absl::StrCat(certificate_.path, " with ", key_.path,
+                                     " and ", ca_.path, ": ", sound.message()));
   }
-  absl::StatusOr<Certificate> certificate = ParseCertificatePem(*certificate_.content);
-  if (!certificate.ok()) return WithPath(certificate.status(), certificate_.path);
+  absl::StatusOr<Certificate> certificate =
+      ParseCertificatePem(*certificate_.content);
+  if (!certificate.ok())
+    return WithPath(certificate.status(), certificate_.path);
   absl::StatusOr<Identity> identity = IdentityOf(*certificate);
   if (!identity.ok()) return WithPath(identity.status(), certificate_.path);
   if (identity->role != Role::kAgent || !certificate->server_auth) {
     return absl::FailedPreconditionError(absl::StrCat(
         certificate_.path, ": not an agent's certificate (it has the role ",
-        RoleName(identity->role), "); make one with: specula pki agent DIR NAME"));
+        RoleName(identity->role),
+        "); make one with: specula pki agent DIR NAME"));
   }
-  return Checked{*ca_.content, absl::StrCat(*key_.content, "\n", *certificate_.content),
+  return Checked{*ca_.content,
+                 absl::StrCat(*key_.content, "\n", *certificate_.content),
                  *std::move(identity), certificate->not_after};
 }
 
@@ -111,11 +118,12 @@ absl::Status TlsMaterial::Publish(const std::string& content, UniqueFd& place) {
       static_cast<ssize_t>(content.size())) {
     return absl::ErrnoToStatus(errno, "writing to a memfd");
   }
-  // gRPC opens the file once for the key and once for the certificate, and takes
-  // them for a pair if the time of change, in whole seconds, is the same before and
-  // after. So every generation has a second of its own.
+  // gRPC opens the file once for the key and once for the certificate, and
+  // takes them for a pair if the time of change, in whole seconds, is the same
+  // before and after. So every generation has a second of its own.
   const timespec times[2] = {{++published_count_, 0}, {published_count_, 0}};
-  if (futimens(file.get(), times) != 0) return absl::ErrnoToStatus(errno, "futimens");
+  if (futimens(file.get(), times) != 0)
+    return absl::ErrnoToStatus(errno, "futimens");
   if (!place.valid()) {
     place = std::move(file);
   } else if (dup3(file.get(), place.get(), O_CLOEXEC) < 0) {
@@ -164,7 +172,8 @@ void TlsMaterial::Poll() {
     if (identity_error_.ok()) {
       Log(LogLevel::kInfo, "new TLS material is in use",
           {{"certificate", certificate_.path},
-           {"expires", absl::FormatTime(state().expire_time, absl::UTCTimeZone())}});
+           {"expires",
+            absl::FormatTime(state().expire_time, absl::UTCTimeZone())}});
     } else {
       Log(LogLevel::kError, "new TLS material is bad; the old stays in use",
           {{"reason", identity_error_.message()}});
@@ -178,7 +187,8 @@ void TlsMaterial::Poll() {
           {{"path", denylist_.path}, {"serials", trust()->denied.size()}});
     } else {
       Log(LogLevel::kError,
-          "denylist cannot be read; the old one stays in use and only methods that "
+          "denylist cannot be read; the old one stays in use and only methods "
+          "that "
           "change nothing are allowed",
           {{"reason", denylist_error_.message()}});
     }
@@ -205,16 +215,20 @@ TlsMaterial::State TlsMaterial::state() const {
 std::shared_ptr<grpc::ServerCredentials> TlsMaterial::MakeServerCredentials(
     std::shared_ptr<grpc::AuthMetadataProcessor> processor) {
   const std::string identity = DescriptorPath(published_identity_);
-  auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-      identity, identity, DescriptorPath(published_roots_), kGrpcRefreshSeconds);
+  auto provider =
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+          identity, identity, DescriptorPath(published_roots_),
+          kGrpcRefreshSeconds);
   grpc::experimental::TlsServerCredentialsOptions options(provider);
   options.watch_root_certs();
   options.watch_identity_key_cert_pairs();
-  options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.set_cert_request_type(
+      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   options.set_check_call_host(false);
   options.set_certificate_verifier(
       MakePeerVerifier([this](absl::string_view, absl::string_view pem) {
-        absl::StatusOr<Caller> caller = JudgeCertificate(pem, *trust(), absl::Now());
+        absl::StatusOr<Caller> caller =
+            JudgeCertificate(pem, *trust(), absl::Now());
         if (!caller.ok()) {
           refusals_(LogLevel::kWarning, "handshake refused",
                     {{"reason", caller.status().message()}});

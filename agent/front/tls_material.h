@@ -29,13 +29,13 @@ struct TlsPaths {
 
 // The TLS files of a running agent. They are read again when they change; only
 // material that would work (it parses, the key belongs to the certificate, the
-// chain verifies, nothing is expired, the identity is an agent's) takes the place of
-// what is in use.
+// chain verifies, nothing is expired, the identity is an agent's) takes the
+// place of what is in use.
 //
-// gRPC reads material from files by itself, and dies of an empty one. So what was
-// checked is published in anonymous memory files (memfd), which gRPC sees as
-// /proc/self/fd/N and which are replaced in one step by dup3(2): it never sees a
-// half-written file, and no copy of the key is ever on a disk.
+// gRPC reads material from files by itself, and dies of an empty one. So what
+// was checked is published in anonymous memory files (memfd), which gRPC sees
+// as /proc/self/fd/N and which are replaced in one step by dup3(2): it never
+// sees a half-written file, and no copy of the key is ever on a disk.
 class TlsMaterial {
  public:
   // Reads and checks everything. Errors name the file and what is wrong.
@@ -45,8 +45,9 @@ class TlsMaterial {
   // once a second. One thread at a time.
   void Poll() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // TLS 1.3 with a client certificate required, checked against trust(); `processor`
-  // runs before every handler. The material must outlive the server.
+  // TLS 1.3 with a client certificate required, checked against trust();
+  // `processor` runs before every handler. The material must outlive the
+  // server.
   std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(
       std::shared_ptr<grpc::AuthMetadataProcessor> processor);
 
@@ -57,7 +58,7 @@ class TlsMaterial {
   struct State {
     absl::Time expire_time;
     int64_t generation = 0;  // how often new material was taken over
-    std::string error;       // why the newest on disk is not in use; empty if it is
+    std::string error;  // why the newest on disk is not in use; empty if it is
   };
   State state() const ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -15,10 +15,11 @@ namespace specula::agent {
 
 // By what the agent judges certificates at one moment. Immutable once made.
 struct Trust {
-  std::string trust_domain;  // the agent's own; identities of another are nobody
+  std::string
+      trust_domain;  // the agent's own; identities of another are nobody
   Denylist denied;
-  // The denylist on disk cannot be read. Whoever was revoked since is unknown, so
-  // only methods that change nothing are allowed.
+  // The denylist on disk cannot be read. Whoever was revoked since is unknown,
+  // so only methods that change nothing are allowed.
   bool denylist_unreadable = false;
 };
 
@@ -30,14 +31,15 @@ struct Caller {
 };
 
 // Judges a certificate whose chain was verified: one identity of the own trust
-// domain, clientAuth, within its time, not on the denylist. PERMISSION_DENIED says
-// why not. Pure.
-absl::StatusOr<Caller> JudgeCertificate(absl::string_view pem, const Trust& trust,
-                                        absl::Time now);
+// domain, clientAuth, within its time, not on the denylist. PERMISSION_DENIED
+// says why not. Pure.
+absl::StatusOr<Caller> JudgeCertificate(absl::string_view pem,
+                                        const Trust& trust, absl::Time now);
 
 // Whether a caller who was accepted before still is: a connection outlives its
 // certificate. Pure.
-absl::Status StillTrusted(const Caller& caller, const Trust& trust, absl::Time now);
+absl::Status StillTrusted(const Caller& caller, const Trust& trust,
+                          absl::Time now);
 
 }  // namespace specula::agent
 

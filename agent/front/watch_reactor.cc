@@ -28,7 +28,8 @@ absl::StatusOr<absl::Duration> ValidateWatch(const v1::WatchRequest& request) {
   return interval;
 }
 
-WatchReactor::WatchReactor(const Context& context, std::shared_ptr<const Caller> caller,
+WatchReactor::WatchReactor(const Context& context,
+                           std::shared_ptr<const Caller> caller,
                            const v1::WatchRequest& request)
     : context_(context),
       caller_(std::move(caller)),
@@ -45,8 +46,10 @@ void WatchReactor::Begin() {
   unsigned kinds = kStatusCounters;
   if (process_limit_ > 0) kinds |= kProcessCounters;
   context_.sampler.Prime(kinds, baselines_);
-  // The first snapshot comes as soon as it has true rates, not one interval later.
-  next_ = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(kLeastInterval);
+  // The first snapshot comes as soon as it has true rates, not one interval
+  // later.
+  next_ = std::chrono::steady_clock::now() +
+          absl::ToChronoNanoseconds(kLeastInterval);
   ScheduleNext();
 }
 
@@ -81,7 +84,9 @@ void WatchReactor::Collect() {
     context_.sampler.FillProcesses(baselines_, process_order_, process_limit_,
                                    response_.mutable_processes());
   }
-  context_.sampler.FillStatus(baselines_, response_.mutable_status(), [this] { Collected(); });
+  context_.sampler.FillStatus(baselines_, response_.mutable_status(), [this] {
+    context_.loop.Post([this] { Collected(); });
+  });
 }
 
 void WatchReactor::Collected() {
@@ -125,7 +130,8 @@ void WatchReactor::OnWriteDone(bool ok) {
 }
 
 void WatchReactor::OnCancel() {
-  context_.loop.Post([this] { End(absl::CancelledError("cancelled by the caller")); });
+  context_.loop.Post(
+      [this] { End(absl::CancelledError("cancelled by the caller")); });
 }
 
 void WatchReactor::OnDone() {

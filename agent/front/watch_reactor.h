@@ -1,13 +1,12 @@
 #ifndef SPECULA_AGENT_FRONT_WATCH_REACTOR_H_
 #define SPECULA_AGENT_FRONT_WATCH_REACTOR_H_
 
-#include <utility>  // before Boost.Asio 1.74, which forgets it
+#include <grpcpp/support/server_callback.h>
 
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
-
-#include <grpcpp/support/server_callback.h>
+#include <utility>  // before Boost.Asio 1.74, which forgets it
 
 #include "agent/front/event_loop.h"
 #include "agent/front/stream_set.h"
@@ -16,11 +15,12 @@
 
 namespace specula::agent {
 
-// One Watch call. It conflates: a snapshot is only taken when the one before it is
-// on its way, so a slow reader costs nothing and gets the newest.
+// One Watch call. It conflates: a snapshot is only taken when the one before it
+// is on its way, so a slow reader costs nothing and gets the newest.
 //
-// gRPC calls the reactions on its own threads, several at a time; they only post,
-// and everything else belongs to the loop thread. It deletes itself after OnDone.
+// gRPC calls the reactions on its own threads, several at a time; they only
+// post, and everything else belongs to the loop thread. It deletes itself after
+// OnDone.
 class WatchReactor final : public grpc::ServerWriteReactor<v1::WatchResponse>,
                            private Stream {
  public:
@@ -74,7 +74,8 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::WatchResponse>,
   absl::Status end_status_;
 };
 
-// Checks a request and gives its interval. INVALID_ARGUMENT names the field. Pure.
+// Checks a request and gives its interval. INVALID_ARGUMENT names the field.
+// Pure.
 absl::StatusOr<absl::Duration> ValidateWatch(const v1::WatchRequest& request);
 
 }  // namespace specula::agent

@@ -90,7 +90,8 @@ class Baselines {
       samples_.pop_front();
     }
     if (policy_.min_window == absl::ZeroDuration()) samples_.clear();
-    // Nearer ones than this would only cost memory: the one before serves as well.
+    // Nearer ones than this would only cost memory: the one before serves as
+    // well.
     if (samples_.empty() ||
         current->taken - samples_.back()->taken >= policy_.min_window) {
       samples_.push_back(std::move(current));

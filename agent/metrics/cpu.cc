@@ -20,9 +20,10 @@ std::optional<v1::CpuTimes> Shares(const CpuCounters& previous,
     return std::nullopt;
   }
   double total = 0;
-  auto grown = [&](int64_t CpuCounters::* field) {
-    const double difference = std::max(0.0, static_cast<double>(current.*field) -
-                                                static_cast<double>(previous.*field));
+  auto grown = [&](int64_t CpuCounters::*field) {
+    const double difference =
+        std::max(0.0, static_cast<double>(current.*field) -
+                          static_cast<double>(previous.*field));
     total += difference;
     return difference;
   };
@@ -70,7 +71,8 @@ void FillShares(const CpuCounters* previous, const CpuCounters& current,
 
 void FillCpu(const CpuStat* previous, const CpuStat& current,
              absl::Duration window, v1::Cpu* cpu) {
-  FillShares(previous == nullptr ? nullptr : &previous->total, current.total, cpu);
+  FillShares(previous == nullptr ? nullptr : &previous->total, current.total,
+             cpu);
   if (cpu->quality() == v1::QUALITY_OK) {
     *cpu->mutable_window() = ToProto(window);
   }

@@ -14,7 +14,8 @@
 namespace specula::agent {
 namespace {
 
-constexpr int64_t kSectorBytes = 512;  // of /proc/diskstats, whatever the device has
+constexpr int64_t kSectorBytes =
+    512;  // of /proc/diskstats, whatever the device has
 constexpr double kImpossibleBytesPerSecond = 50e9;
 
 template <size_t N>
@@ -25,14 +26,16 @@ bool IsOneOf(absl::string_view word, const absl::string_view (&list)[N]) {
 // Types without storage behind them, or whose storage is another mount's.
 bool IsPseudoType(absl::string_view type) {
   static constexpr absl::string_view kPseudo[] = {
-      "autofs",    "binfmt_misc", "bpf",       "cgroup",     "cgroup2",
-      "configfs",  "debugfs",     "devpts",    "devtmpfs",   "efivarfs",
-      "erofs",     "fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.portal", "fuse.snapfuse",
-      "fusectl",   "hugetlbfs",   "iso9660",   "mqueue",     "nfsd",
-      "nsfs",      "overlay",     "proc",      "procfs",     "pstore",
-      "ramfs",     "rootfs",      "rpc_pipefs", "securityfs", "selinuxfs",
-      "squashfs",  "sysfs",       "tmpfs",     "tracefs",    "aufs",
-      "none",      "secretmem",   "shiftfs"};
+      "autofs",     "binfmt_misc", "bpf",           "cgroup",
+      "cgroup2",    "configfs",    "debugfs",       "devpts",
+      "devtmpfs",   "efivarfs",    "erofs",         "fuse.gvfsd-fuse",
+      "fuse.lxcfs", "fuse.portal", "fuse.snapfuse", "fusectl",
+      "hugetlbfs",  "iso9660",     "mqueue",        "nfsd",
+      "nsfs",       "overlay",     "proc",          "procfs",
+      "pstore",     "ramfs",       "rootfs",        "rpc_pipefs",
+      "securityfs", "selinuxfs",   "squashfs",      "sysfs",
+      "tmpfs",      "tracefs",     "aufs",          "none",
+      "secretmem",  "shiftfs"};
   return IsOneOf(type, kPseudo);
 }
 
@@ -43,8 +46,14 @@ bool IsInternalPlace(absl::string_view path) {
                                                  "/etc/resolv.conf"};
   if (IsOneOf(path, kFiles)) return true;
   static constexpr absl::string_view kPrefixes[] = {
-      "/dev", "/proc", "/sys", "/run/credentials", "/var/lib/docker",
-      "/var/lib/containers/storage", "/var/lib/kubelet/pods", "/var/lib/containerd"};
+      "/dev",
+      "/proc",
+      "/sys",
+      "/run/credentials",
+      "/var/lib/docker",
+      "/var/lib/containers/storage",
+      "/var/lib/kubelet/pods",
+      "/var/lib/containerd"};
   // A disk mounted on /var/lib/docker itself is a disk; what is below is not.
   static constexpr absl::string_view kOnlyBelow[] = {
       "/run/credentials", "/var/lib/docker", "/var/lib/containers/storage",
@@ -70,12 +79,14 @@ int64_t Bytes(uint64_t blocks, uint64_t block_bytes) {
 
 void FillDevice(const DiskCounters& before, const DiskCounters& now,
                 double seconds, v1::BlockDevice* device) {
-  const bool backwards = now.reads < before.reads || now.writes < before.writes ||
+  const bool backwards = now.reads < before.reads ||
+                         now.writes < before.writes ||
                          now.sectors_read < before.sectors_read ||
                          now.sectors_written < before.sectors_written ||
                          now.busy_milliseconds < before.busy_milliseconds;
-  const double read = static_cast<double>(now.sectors_read - before.sectors_read) *
-                      kSectorBytes / seconds;
+  const double read =
+      static_cast<double>(now.sectors_read - before.sectors_read) *
+      kSectorBytes / seconds;
   const double written =
       static_cast<double>(now.sectors_written - before.sectors_written) *
       kSectorBytes / seconds;
@@ -84,21 +95,25 @@ void FillDevice(const DiskCounters& before, const DiskCounters& now,
     device->set_quality(v1::QUALITY_RESET);
     return;
   }
-  const int64_t completed = (now.reads - before.reads) + (now.writes - before.writes);
+  const int64_t completed =
+      (now.reads - before.reads) + (now.writes - before.writes);
   const int64_t waited = (now.read_milliseconds - before.read_milliseconds) +
                          (now.write_milliseconds - before.write_milliseconds);
   const double busy =
-      static_cast<double>(now.busy_milliseconds - before.busy_milliseconds) / 1e3;
+      static_cast<double>(now.busy_milliseconds - before.busy_milliseconds) /
+      1e3;
   device->set_quality(v1::QUALITY_OK);
   device->set_read_bytes_per_second(read);
   device->set_written_bytes_per_second(written);
-  device->set_reads_per_second(static_cast<double>(now.reads - before.reads) / seconds);
-  device->set_writes_per_second(static_cast<double>(now.writes - before.writes) / seconds);
+  device->set_reads_per_second(static_cast<double>(now.reads - before.reads) /
+                               seconds);
+  device->set_writes_per_second(
+      static_cast<double>(now.writes - before.writes) / seconds);
   device->set_utilization(std::clamp(busy / seconds, 0.0, 1.0));
   // The kernel's millisecond counters are 32 bits wide and wrap on busy disks.
   if (completed > 0 && waited >= 0) {
-    *device->mutable_mean_latency() = ToProto(
-        absl::Milliseconds(static_cast<double>(waited) / static_cast<double>(completed)));
+    *device->mutable_mean_latency() = ToProto(absl::Milliseconds(
+        static_cast<double>(waited) / static_cast<double>(completed)));
   }
 }
 
@@ -106,10 +121,18 @@ void FillDevice(const DiskCounters& before, const DiskCounters& now,
 
 bool IsRemoteType(absl::string_view type) {
   static constexpr absl::string_view kRemote[] = {
-      "9p",   "afs",  "ceph",  "cifs", "glusterfs", "gfs2", "lustre", "ncpfs",
-      "nfs",  "nfs4", "ocfs2", "orangefs", "smb3",  "smbfs", "virtiofs"};
+      "9p",    "afs",      "ceph",  "cifs",  "glusterfs",
+      "gfs2",  "lustre",   "ncpfs", "nfs",   "nfs4",
+      "ocfs2", "orangefs", "smb3",  "smbfs", "virtiofs"};
   // fuseblk is a local disk behind a user process (NTFS).
-  return IsOneOf(type, kRemote) || absl::StartsWith(type, "fuse.") || type == "fuse";
+  return IsOneOf(type, kRemote) || absl::StartsWith(type, "fuse.") ||
+         type == "fuse";
+}
+
+bool IsPromptType(absl::string_view type) {
+  static constexpr absl::string_view kPrompt[] = {"ext2", "ext3", "ext4",
+                                                  "vfat", "f2fs"};
+  return IsOneOf(type, kPrompt);
 }
 
 SelectedMounts SelectMounts(std::vector<Mount> mounts) {
@@ -124,24 +147,30 @@ SelectedMounts SelectMounts(std::vector<Mount> mounts) {
     if (mount.type == "overlay" && mount.mount_point == "/") {
       overlay_root.assign(1, mount);
     }
-    if (IsPseudoType(mount.type) || IsInternalPlace(mount.mount_point)) continue;
+    if (IsPseudoType(mount.type) || IsInternalPlace(mount.mount_point))
+      continue;
     auto [place, is_new] = best.try_emplace(mount.device, mount);
     if (is_new) continue;
     auto rank = [](const Mount& m) {
-      return std::make_tuple(m.root.size(), m.mount_point.size(), m.mount_point);
+      return std::make_tuple(m.root.size(), m.mount_point.size(),
+                             m.mount_point);
     };
     if (rank(mount) < rank(place->second)) place->second = std::move(mount);
   }
   SelectedMounts selected;
-  for (auto& [device, mount] : best) selected.mounts.push_back(std::move(mount));
+  for (auto& [device, mount] : best)
+    selected.mounts.push_back(std::move(mount));
   if (selected.mounts.empty()) selected.mounts = std::move(overlay_root);
   std::sort(selected.mounts.begin(), selected.mounts.end(),
-            [](const Mount& a, const Mount& b) { return a.mount_point < b.mount_point; });
+            [](const Mount& a, const Mount& b) {
+              return a.mount_point < b.mount_point;
+            });
   selected.excluded = seen - static_cast<int>(selected.mounts.size());
   return selected;
 }
 
-void FillFilesystem(const Mount& mount, const absl::StatusOr<struct statvfs>& space,
+void FillFilesystem(const Mount& mount,
+                    const absl::StatusOr<struct statvfs>& space,
                     v1::Filesystem* row) {
   row->set_device(mount.device);
   row->set_source(ToUtf8(mount.source));
@@ -149,18 +178,21 @@ void FillFilesystem(const Mount& mount, const absl::StatusOr<struct statvfs>& sp
   row->set_type(ToUtf8(mount.type));
   row->set_read_only(mount.read_only);
   if (!space.ok()) {
-    row->set_quality(absl::IsDeadlineExceeded(space.status()) ? v1::QUALITY_STALLED
-                                                              : v1::QUALITY_UNAVAILABLE);
+    row->set_quality(absl::IsDeadlineExceeded(space.status())
+                         ? v1::QUALITY_STALLED
+                         : v1::QUALITY_UNAVAILABLE);
     return;
   }
   row->set_quality(v1::QUALITY_OK);
   const uint64_t block = space->f_frsize;
-  const int64_t used = Bytes(space->f_blocks - std::min(space->f_bfree, space->f_blocks), block);
+  const int64_t used =
+      Bytes(space->f_blocks - std::min(space->f_bfree, space->f_blocks), block);
   const int64_t available = Bytes(space->f_bavail, block);
   row->set_total_bytes(Bytes(space->f_blocks, block));
   row->set_used_bytes(used);
   row->set_available_bytes(available);
-  const double usable = static_cast<double>(used) + static_cast<double>(available);
+  const double usable =
+      static_cast<double>(used) + static_cast<double>(available);
   if (usable > 0) row->set_utilization(static_cast<double>(used) / usable);
   row->set_inodes_total_count(Bytes(space->f_files, 1));
   row->set_inodes_used_count(
@@ -174,7 +206,8 @@ void SumFilesystems(v1::Disk* disk) {
   bool stalled = false;
   for (const v1::Filesystem& row : disk->filesystems()) {
     stalled = stalled || row.quality() == v1::QUALITY_STALLED;
-    if (row.quality() != v1::QUALITY_OK || row.read_only() || IsRemoteType(row.type())) {
+    if (row.quality() != v1::QUALITY_OK || row.read_only() ||
+        IsRemoteType(row.type())) {
       continue;
     }
     used = SaturatingAdd(used, row.used_bytes());
@@ -193,7 +226,8 @@ void SumFilesystems(v1::Disk* disk) {
 }
 
 void FillDevices(const std::vector<DiskCounters>* previous,
-                 const std::vector<DiskCounters>& current, absl::Duration window,
+                 const std::vector<DiskCounters>& current,
+                 absl::Duration window,
                  const std::function<bool(const std::string&)>& is_whole_disk,
                  v1::Disk* disk) {
   const double seconds = absl::ToDoubleSeconds(window);
@@ -203,8 +237,9 @@ void FillDevices(const std::vector<DiskCounters>* previous,
     device->set_name(ToUtf8(now.name));
     device->set_quality(v1::QUALITY_FIRST);
     if (previous == nullptr || seconds <= 0) continue;
-    auto before = std::find_if(previous->begin(), previous->end(),
-                               [&](const DiskCounters& d) { return d.name == now.name; });
+    auto before =
+        std::find_if(previous->begin(), previous->end(),
+                     [&](const DiskCounters& d) { return d.name == now.name; });
     if (before != previous->end()) FillDevice(*before, now, seconds, device);
   }
   if (previous != nullptr) *disk->mutable_window() = ToProto(window);

@@ -24,15 +24,21 @@ struct SelectedMounts {
 
 // One mount for each major:minor: of bind mounts and btrfs subvolumes, the one
 // that shows most of the file system (shortest root), then the shortest mount
-// point. Of mounts on one point the last counts, as it covers the others. Pseudo
-// file systems, overlays, images (squashfs) and the mounts of container engines
-// are left out, but an overlay on / is kept where nothing else stands for a disk
-// (in a container).
+// point. Of mounts on one point the last counts, as it covers the others.
+// Pseudo file systems, overlays, images (squashfs) and the mounts of container
+// engines are left out, but an overlay on / is kept where nothing else stands
+// for a disk (in a container).
 SelectedMounts SelectMounts(std::vector<Mount> mounts);
 
 // Whether a file system of this type lives on another machine or in a user's
 // process, so that statvfs may hang and its size is not this host's.
 bool IsRemoteType(absl::string_view type);
+
+// Whether statvfs on this type only reads counters in memory, whatever the disk
+// does, so that it may be called where waiting is not allowed. (XFS waits for
+// its background work on some kernels, btrfs for a balance; network file
+// systems for ever.)
+bool IsPromptType(absl::string_view type);
 
 // Fills one row. `space` is what statvfs said: DEADLINE_EXCEEDED makes the row
 // STALLED, another error UNAVAILABLE.
@@ -41,13 +47,13 @@ void FillFilesystem(const Mount& mount,
                     v1::Filesystem* row);
 
 // Adds up the rows that are writable and local into total_bytes and used_bytes.
-// Datasets of one ZFS pool share its free space, which is counted once. Sets the
-// quality.
+// Datasets of one ZFS pool share its free space, which is counted once. Sets
+// the quality.
 void SumFilesystems(v1::Disk* disk);
 
 // Fills the rows of `disk.devices` for the devices that `is_whole_disk` says
-// yes to, and the window. Without `previous` their quality is FIRST; where a counter
-// ran backwards or a rate is beyond 50 GB/s, RESET.
+// yes to, and the window. Without `previous` their quality is FIRST; where a
+// counter ran backwards or a rate is beyond 50 GB/s, RESET.
 void FillDevices(const std::vector<DiskCounters>* previous,
                  const std::vector<DiskCounters>& current,
                  absl::Duration window,

@@ -25,17 +25,20 @@ std::string ReadLine(const ProcRoot& root, absl::string_view path) {
   return ToUtf8(absl::StripAsciiWhitespace(*text));
 }
 
-std::optional<int64_t> ReadNumber(const ProcRoot& root, absl::string_view path) {
+std::optional<int64_t> ReadNumber(const ProcRoot& root,
+                                  absl::string_view path) {
   absl::StatusOr<std::string> text = root.Read(path);
   int64_t value = 0;
-  if (!text.ok() || !absl::SimpleAtoi(absl::StripAsciiWhitespace(*text), &value)) {
+  if (!text.ok() ||
+      !absl::SimpleAtoi(absl::StripAsciiWhitespace(*text), &value)) {
     return std::nullopt;
   }
   return value;
 }
 
 // hwmon gives thousandths of a degree.
-std::optional<double> ReadCelsius(const ProcRoot& root, absl::string_view path) {
+std::optional<double> ReadCelsius(const ProcRoot& root,
+                                  absl::string_view path) {
   std::optional<int64_t> millidegrees = ReadNumber(root, path);
   if (!millidegrees.has_value()) return std::nullopt;
   const double celsius = static_cast<double>(*millidegrees) / 1000;
@@ -61,8 +64,24 @@ std::optional<int64_t> MemoryLimit(std::optional<int64_t> bytes) {
   return bytes.has_value() && *bytes < kNoMemoryLimit ? bytes : std::nullopt;
 }
 
-std::optional<double> UnifiedQuota(const ProcRoot& root, const std::string& directory) {
-  const std::string text = ReadLine(root, absl::StrCat(directory, "/cpu.max"));
+// Files of the own group are read at every Status, so they are kept open.
+std::string ReadPinnedLine(ProcRoot& root, absl::string_view path) {
+  absl::StatusOr<std::string> text = root.ReadPinned(path);
+  return text.ok() ? std::string(absl::StripAsciiWhitespace(*text)) : "";
+}
+
+std::optional<int64_t> ReadPinnedNumber(ProcRoot& root,
+                                        absl::string_view path) {
+  int64_t value = 0;
+  if (!absl::SimpleAtoi(ReadPinnedLine(root, path), &value))
+    return std::nullopt;
+  return value;
+}
+
+std::optional<double> UnifiedQuota(ProcRoot& root,
+                                   const std::string& directory) {
+  const std::string text =
+      ReadPinnedLine(root, absl::StrCat(directory, "/cpu.max"));
   const std::vector<absl::string_view> words =
       absl::StrSplit(text, ' ', absl::SkipEmpty());
   double quota = 0;
@@ -74,8 +93,8 @@ std::optional<double> UnifiedQuota(const ProcRoot& root, const std::string& dire
   return quota / period;
 }
 
-std::optional<int> CpusetCount(const ProcRoot& root, const std::string& path) {
-  const std::string list = ReadLine(root, path);
+std::optional<int> CpusetCount(ProcRoot& root, const std::string& path) {
+  const std::string list = ReadPinnedLine(root, path);
   if (list.empty()) return std::nullopt;
   absl::StatusOr<int> count = CountCpuList(list);
   return count.ok() ? std::optional<int>(*count) : std::nullopt;
@@ -105,31 +124,36 @@ v1::Host ReadHostFacts(ProcRoot& root) {
 std::vector<v1::Temperature> ReadTemperatures(const ProcRoot& root) {
   // Ordered by name, then by the stable path of the device.
   std::map<std::pair<std::string, std::string>, v1::Temperature> found;
-  absl::StatusOr<std::vector<std::string>> chips = root.List("/sys/class/hwmon");
+  absl::StatusOr<std::vector<std::string>> chips =
+      root.List("/sys/class/hwmon");
   if (!chips.ok()) return {};
   for (const std::string& chip : *chips) {
     const std::string directory = absl::StrCat("/sys/class/hwmon/", chip);
     std::string chip_name = ReadLine(root, absl::StrCat(directory, "/name"));
     if (chip_name.empty()) chip_name = chip;
-    absl::StatusOr<std::string> device = root.ReadLink(absl::StrCat(directory, "/device"));
+    absl::StatusOr<std::string> device =
+        root.ReadLink(absl::StrCat(directory, "/device"));
     const std::string device_name =
         device.ok() ? ToUtf8(BaseName(*device)) : std::string(chip);
     absl::StatusOr<std::vector<std::string>> files = root.List(directory);
     if (!files.ok()) continue;
     for (const std::string& file : *files) {
-      if (!absl::StartsWith(file, "temp") || !absl::EndsWith(file, "_input")) continue;
+      if (!absl::StartsWith(file, "temp") || !absl::EndsWith(file, "_input"))
+        continue;
       const std::string sensor = file.substr(0, file.size() - 6);
       const std::string prefix = absl::StrCat(directory, "/", sensor);
-      std::optional<double> celsius = ReadCelsius(root, absl::StrCat(prefix, "_input"));
+      std::optional<double> celsius =
+          ReadCelsius(root, absl::StrCat(prefix, "_input"));
       if (!celsius.has_value()) continue;
       std::string label = ReadLine(root, absl::StrCat(prefix, "_label"));
       if (label.empty()) label = sensor;
       v1::Temperature temperature;
       temperature.set_celsius(*celsius);
-      std::optional<double> critical = ReadCelsius(root, absl::StrCat(prefix, "_crit"));
+      std::optional<double> critical =
+          ReadCelsius(root, absl::StrCat(prefix, "_crit"));
       if (critical.has_value()) temperature.set_critical_celsius(*critical);
-      found[{absl::StrCat(chip_name, "/", label), absl::StrCat(device_name, "/", sensor)}] =
-          std::move(temperature);
+      found[{absl::StrCat(chip_name, "/", label),
+             absl::StrCat(device_name, "/", sensor)}] = std::move(temperature);
     }
   }
   std::vector<v1::Temperature> temperatures;
@@ -137,7 +161,8 @@ std::vector<v1::Temperature> ReadTemperatures(const ProcRoot& root) {
     const std::string& name = place->first.first;
     const bool shared =
         (place != found.begin() && std::prev(place)->first.first == name) ||
-        (std::next(place) != found.end() && std::next(place)->first.first == name);
+        (std::next(place) != found.end() &&
+         std::next(place)->first.first == name);
     place->second.set_sensor(
         shared ? absl::StrCat(name, " (", place->first.second, ")") : name);
     temperatures.push_back(place->second);
@@ -149,8 +174,10 @@ OwnCgroup::OwnCgroup(const ProcRoot& root) {
   absl::StatusOr<std::string> text = root.Read("/proc/self/cgroup");
   if (!text.ok()) return;
   unified_ = root.Exists("/sys/fs/cgroup/cgroup.controllers");
-  for (absl::string_view line : absl::StrSplit(*text, '\n', absl::SkipEmpty())) {
-    const std::vector<absl::string_view> fields = absl::StrSplit(line, absl::MaxSplits(':', 2));
+  for (absl::string_view line :
+       absl::StrSplit(*text, '\n', absl::SkipEmpty())) {
+    const std::vector<absl::string_view> fields =
+        absl::StrSplit(line, absl::MaxSplits(':', 2));
     if (fields.size() != 3 || !absl::StartsWith(fields[2], "/")) continue;
     // A path from outside of the namespace ("/../x") leads nowhere here.
     std::string path(absl::StartsWith(fields[2], "/..") ? "/" : fields[2]);
@@ -166,7 +193,8 @@ OwnCgroup::OwnCgroup(const ProcRoot& root) {
     for (absl::string_view controller : absl::StrSplit(fields[1], ',')) {
       std::string directory = absl::StrCat("/sys/fs/cgroup/", controller, path);
       // In a container the group is mounted as the root of the hierarchy.
-      if (!root.Exists(directory)) directory = absl::StrCat("/sys/fs/cgroup/", controller);
+      if (!root.Exists(directory))
+        directory = absl::StrCat("/sys/fs/cgroup/", controller);
       if (controller == "cpu") cpu_directory_ = directory;
       if (controller == "memory") memory_directory_ = directory;
       if (controller == "cpuset") cpuset_directory_ = directory;
@@ -180,39 +208,42 @@ CgroupFiles OwnCgroup::Read(ProcRoot& root) const {
     bool own = true;
     for (const std::string& directory : unified_directories_) {
       TakeLess(UnifiedQuota(root, directory), limits.cpu_quota);
-      TakeLess(MemoryLimit(ReadNumber(root, absl::StrCat(directory, "/memory.max"))),
+      TakeLess(MemoryLimit(ReadPinnedNumber(
+                   root, absl::StrCat(directory, "/memory.max"))),
                limits.memory_limit);
       if (own) {
-        limits.memory_usage = ReadNumber(root, absl::StrCat(directory, "/memory.current"));
+        limits.memory_usage =
+            ReadPinnedNumber(root, absl::StrCat(directory, "/memory.current"));
       }
       if (!limits.cpuset_count.has_value()) {
-        limits.cpuset_count =
-            CpusetCount(root, absl::StrCat(directory, "/cpuset.cpus.effective"));
+        limits.cpuset_count = CpusetCount(
+            root, absl::StrCat(directory, "/cpuset.cpus.effective"));
       }
       own = false;
     }
     return limits;
   }
   if (!cpu_directory_.empty()) {
-    std::optional<int64_t> quota =
-        ReadNumber(root, absl::StrCat(cpu_directory_, "/cpu.cfs_quota_us"));
-    std::optional<int64_t> period =
-        ReadNumber(root, absl::StrCat(cpu_directory_, "/cpu.cfs_period_us"));
+    std::optional<int64_t> quota = ReadPinnedNumber(
+        root, absl::StrCat(cpu_directory_, "/cpu.cfs_quota_us"));
+    std::optional<int64_t> period = ReadPinnedNumber(
+        root, absl::StrCat(cpu_directory_, "/cpu.cfs_period_us"));
     if (quota.value_or(-1) > 0 && period.value_or(0) > 0) {
-      limits.cpu_quota = static_cast<double>(*quota) / static_cast<double>(*period);
+      limits.cpu_quota =
+          static_cast<double>(*quota) / static_cast<double>(*period);
     }
   }
   if (!memory_directory_.empty()) {
-    limits.memory_limit = MemoryLimit(
-        ReadNumber(root, absl::StrCat(memory_directory_, "/memory.limit_in_bytes")));
+    limits.memory_limit = MemoryLimit(ReadPinnedNumber(
+        root, absl::StrCat(memory_directory_, "/memory.limit_in_bytes")));
     if (limits.memory_limit.has_value()) {
-      limits.memory_usage =
-          ReadNumber(root, absl::StrCat(memory_directory_, "/memory.usage_in_bytes"));
+      limits.memory_usage = ReadPinnedNumber(
+          root, absl::StrCat(memory_directory_, "/memory.usage_in_bytes"));
     }
   }
   if (!cpuset_directory_.empty()) {
-    limits.cpuset_count =
-        CpusetCount(root, absl::StrCat(cpuset_directory_, "/cpuset.effective_cpus"));
+    limits.cpuset_count = CpusetCount(
+        root, absl::StrCat(cpuset_directory_, "/cpuset.effective_cpus"));
   }
   return limits;
 }
@@ -224,9 +255,12 @@ bool HasAny(const CgroupFiles& limits) {
 
 void FillCgroup(const CgroupFiles& limits, v1::CgroupLimits* cgroup) {
   if (limits.cpu_quota.has_value()) cgroup->set_cpu_count(*limits.cpu_quota);
-  if (limits.cpuset_count.has_value()) cgroup->set_cpuset_count(*limits.cpuset_count);
-  if (limits.memory_limit.has_value()) cgroup->set_memory_limit_bytes(*limits.memory_limit);
-  if (limits.memory_usage.has_value()) cgroup->set_memory_used_bytes(*limits.memory_usage);
+  if (limits.cpuset_count.has_value())
+    cgroup->set_cpuset_count(*limits.cpuset_count);
+  if (limits.memory_limit.has_value())
+    cgroup->set_memory_limit_bytes(*limits.memory_limit);
+  if (limits.memory_usage.has_value())
+    cgroup->set_memory_used_bytes(*limits.memory_usage);
 }
 
 }  // namespace specula::agent

@@ -17,8 +17,8 @@ v1::Host ReadHostFacts(ProcRoot& root);
 
 // All temperatures of /sys/class/hwmon, sorted by name. hwmonN is numbered anew
 // at each boot, so a sensor is named by its chip and label; two of one name get
-// the device's name or a number. Readings of 0 or less and of 200 degrees or more
-// are nonsense and are left out. May take milliseconds for each sensor.
+// the device's name or a number. Readings of 0 or less and of 200 degrees or
+// more are nonsense and are left out. May take milliseconds for each sensor.
 std::vector<v1::Temperature> ReadTemperatures(const ProcRoot& root);
 
 // Where the files of the agent's own control group are; looked up once.

@@ -11,9 +11,10 @@ void FillMemory(const MemInfo& info, v1::Memory* memory) {
   auto bytes = [](const std::optional<int64_t>& value) {
     return std::max<int64_t>(0, value.value_or(0));
   };
-  const int64_t cached = SaturatingAdd(bytes(info.cached), bytes(info.reclaimable_slab));
-  const int64_t available = info.available.value_or(
-      SaturatingAdd(SaturatingAdd(bytes(info.free), bytes(info.buffers)), cached));
+  const int64_t cached =
+      SaturatingAdd(bytes(info.cached), bytes(info.reclaimable_slab));
+  const int64_t available = info.available.value_or(SaturatingAdd(
+      SaturatingAdd(bytes(info.free), bytes(info.buffers)), cached));
   const int64_t clamped = std::clamp<int64_t>(available, 0, total);
   const bool sound = info.available.has_value() && clamped == available;
   memory->set_quality(sound ? v1::QUALITY_OK : v1::QUALITY_CLAMPED);

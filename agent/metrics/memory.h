@@ -10,7 +10,8 @@ namespace specula::agent {
 //
 // MemAvailable above MemTotal (LXC: lxcfs reports the container's total beside
 // the host's available) is cut and marked CLAMPED; where it is missing (before
-// Linux 3.14), free + buffers + cached + reclaimable stands for it, CLAMPED as well.
+// Linux 3.14), free + buffers + cached + reclaimable stands for it, CLAMPED as
+// well.
 void FillMemory(const MemInfo& info, v1::Memory* memory);
 
 }  // namespace specula::agent

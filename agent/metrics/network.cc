@@ -11,9 +11,10 @@ namespace {
 
 constexpr double kImpossibleBytesPerSecond = 100e9;
 
-void FillInterface(const InterfaceCounters& before, const InterfaceCounters& now,
-                   double seconds, v1::NetworkInterface* row) {
-  auto rate = [&](int64_t InterfaceCounters::* field) {
+void FillInterface(const InterfaceCounters& before,
+                   const InterfaceCounters& now, double seconds,
+                   v1::NetworkInterface* row) {
+  auto rate = [&](int64_t InterfaceCounters::*field) {
     return static_cast<double>(now.*field - before.*field) / seconds;
   };
   const double received = rate(&InterfaceCounters::received_bytes);
@@ -39,7 +40,8 @@ void FillInterface(const InterfaceCounters& before, const InterfaceCounters& now
 }  // namespace
 
 void FillNetwork(const std::vector<InterfaceCounters>* previous,
-                 const std::vector<InterfaceCounters>& current, absl::Duration window,
+                 const std::vector<InterfaceCounters>& current,
+                 absl::Duration window,
                  const std::function<bool(const std::string&)>& is_virtual,
                  v1::Network* network) {
   std::vector<const InterfaceCounters*> counted;
@@ -51,7 +53,8 @@ void FillNetwork(const std::vector<InterfaceCounters>* previous,
       if (absl::StartsWith(now.name, "eth")) counted.push_back(&now);
     }
   }
-  network->set_virtual_excluded_count(static_cast<int>(current.size() - counted.size()));
+  network->set_virtual_excluded_count(
+      static_cast<int>(current.size() - counted.size()));
   network->set_quality(v1::QUALITY_FIRST);
   const double seconds = absl::ToDoubleSeconds(window);
   double received = 0;
@@ -62,8 +65,9 @@ void FillNetwork(const std::vector<InterfaceCounters>* previous,
     row->set_name(ToUtf8(now->name));
     row->set_quality(v1::QUALITY_FIRST);
     if (previous == nullptr || seconds <= 0) continue;
-    auto before = std::find_if(previous->begin(), previous->end(),
-                               [&](const InterfaceCounters& i) { return i.name == now->name; });
+    auto before = std::find_if(
+        previous->begin(), previous->end(),
+        [&](const InterfaceCounters& i) { return i.name == now->name; });
     if (before == previous->end()) continue;
     FillInterface(*before, *now, seconds, row);
     measured = measured || row->quality() == v1::QUALITY_OK;

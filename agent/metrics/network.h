@@ -11,10 +11,11 @@
 
 namespace specula::agent {
 
-// Fills `network` with the interfaces that `is_virtual` says no to; where it says
-// yes to all (a container sees veth ends only) those named eth* are taken. A
-// counter that ran backwards, or a rate beyond 100 GB/s, gives RESET and stays out
-// of the sum; without any interface that was measured there is no sum. Pure.
+// Fills `network` with the interfaces that `is_virtual` says no to; where it
+// says yes to all (a container sees veth ends only) those named eth* are taken.
+// A counter that ran backwards, or a rate beyond 100 GB/s, gives RESET and
+// stays out of the sum; without any interface that was measured there is no
+// sum. Pure.
 void FillNetwork(const std::vector<InterfaceCounters>* previous,
                  const std::vector<InterfaceCounters>& current,
                  absl::Duration window,

@@ -56,14 +56,15 @@ ProcessTable ReadProcessTable(const ProcRoot& root) {
   table.reserve(names->size());
   for (const std::string& name : *names) {
     if (!IsPid(name)) continue;
-    absl::StatusOr<std::string> text = root.Read(absl::StrCat("/proc/", name, "/stat"));
+    absl::StatusOr<std::string> text =
+        root.Read(absl::StrCat("/proc/", name, "/stat"));
     if (!text.ok()) continue;
     absl::StatusOr<ProcessStat> process = ParseProcessStat(*text);
     if (process.ok()) table.push_back(*std::move(process));
   }
-  std::sort(table.begin(), table.end(), [](const ProcessStat& a, const ProcessStat& b) {
-    return a.pid < b.pid;
-  });
+  std::sort(
+      table.begin(), table.end(),
+      [](const ProcessStat& a, const ProcessStat& b) { return a.pid < b.pid; });
   return table;
 }
 
@@ -71,14 +72,16 @@ std::vector<RankedProcess> RankProcesses(const ProcessTable* previous,
                                          const ProcessTable& current,
                                          absl::Duration window,
                                          v1::ProcessOrder order, size_t limit) {
-  const double ticks = absl::ToDoubleSeconds(window) * static_cast<double>(TicksPerSecond());
+  const double ticks =
+      absl::ToDoubleSeconds(window) * static_cast<double>(TicksPerSecond());
   std::vector<RankedProcess> ranked;
   ranked.reserve(current.size());
   size_t before = 0;
   for (const ProcessStat& process : current) {
     RankedProcess row{&process, std::nullopt};
     if (previous != nullptr && ticks > 0) {
-      while (before < previous->size() && (*previous)[before].pid < process.pid) ++before;
+      while (before < previous->size() && (*previous)[before].pid < process.pid)
+        ++before;
       if (before < previous->size() && (*previous)[before].pid == process.pid &&
           (*previous)[before].start_ticks == process.start_ticks) {
         const int64_t grown = CpuTicks(process) - CpuTicks((*previous)[before]);
@@ -88,14 +91,17 @@ std::vector<RankedProcess> RankProcesses(const ProcessTable* previous,
     ranked.push_back(row);
   }
   auto cpu_first = [](const RankedProcess& a, const RankedProcess& b) {
-    return std::make_tuple(-a.cpu.value_or(0), -a.process->resident_pages, a.process->pid) <
-           std::make_tuple(-b.cpu.value_or(0), -b.process->resident_pages, b.process->pid);
+    return std::make_tuple(-a.cpu.value_or(0), -a.process->resident_pages,
+                           a.process->pid) <
+           std::make_tuple(-b.cpu.value_or(0), -b.process->resident_pages,
+                           b.process->pid);
   };
   auto memory_first = [](const RankedProcess& a, const RankedProcess& b) {
     return std::make_pair(-a.process->resident_pages, a.process->pid) <
            std::make_pair(-b.process->resident_pages, b.process->pid);
   };
-  auto end = ranked.begin() + static_cast<ptrdiff_t>(std::min(limit, ranked.size()));
+  auto end =
+      ranked.begin() + static_cast<ptrdiff_t>(std::min(limit, ranked.size()));
   if (order == v1::PROCESS_ORDER_MEMORY) {
     std::partial_sort(ranked.begin(), end, ranked.end(), memory_first);
   } else {
@@ -109,7 +115,8 @@ UserNames::UserNames(const ProcRoot& root) {
   absl::StatusOr<std::string> passwd = root.Read("/etc/passwd");
   if (!passwd.ok()) return;
   for (absl::string_view line : absl::StrSplit(*passwd, '\n')) {
-    std::vector<absl::string_view> fields = absl::StrSplit(line, absl::MaxSplits(':', 3));
+    std::vector<absl::string_view> fields =
+        absl::StrSplit(line, absl::MaxSplits(':', 3));
     int64_t uid = 0;
     if (fields.size() == 4 && absl::SimpleAtoi(fields[2], &uid)) {
       names_.emplace_back(uid, std::string(fields[0]));
@@ -126,29 +133,35 @@ std::string UserNames::Name(int64_t uid) const {
 }
 
 void FillProcess(const ProcRoot& root, const UserNames& users,
-                 const RankedProcess& ranked, absl::Time boot_time, v1::Process* row) {
+                 const RankedProcess& ranked, absl::Time boot_time,
+                 v1::Process* row) {
   static const int64_t page_bytes = sysconf(_SC_PAGESIZE);
   const ProcessStat& process = *ranked.process;
   const std::string directory = absl::StrCat("/proc/", process.pid);
   row->set_pid(process.pid);
   row->set_parent_pid(process.parent_pid);
   row->set_start_ticks(process.start_ticks);
-  *row->mutable_start_time() = ToProto(boot_time + TicksToDuration(process.start_ticks));
+  *row->mutable_start_time() =
+      ToProto(boot_time + TicksToDuration(process.start_ticks));
   row->set_user(Owner(root, users, directory));
   row->set_state(std::string(1, process.state));
   row->set_thread_count(process.threads);
-  row->set_resident_bytes(SaturatingMultiply(process.resident_pages, page_bytes));
+  row->set_resident_bytes(
+      SaturatingMultiply(process.resident_pages, page_bytes));
   if (ranked.cpu.has_value()) row->set_cpu_utilization(*ranked.cpu);
   *row->mutable_cpu_time() = ToProto(TicksToDuration(CpuTicks(process)));
   row->set_name(ToUtf8(process.name));
-  absl::StatusOr<std::string> command = root.Read(absl::StrCat(directory, "/cmdline"));
+  absl::StatusOr<std::string> command =
+      root.Read(absl::StrCat(directory, "/cmdline"));
   if (command.ok()) {
-    row->set_command_line(ToUtf8(ParseCommandLine(*command, kCommandLineBytes)));
+    row->set_command_line(
+        ToUtf8(ParseCommandLine(*command, kCommandLineBytes)));
   }
   if (row->command_line().empty()) {
     row->set_command_line(absl::StrCat("[", row->name(), "]"));
   }
-  absl::StatusOr<std::string> cgroup = root.Read(absl::StrCat(directory, "/cgroup"));
+  absl::StatusOr<std::string> cgroup =
+      root.Read(absl::StrCat(directory, "/cgroup"));
   if (cgroup.ok()) row->set_cgroup(ToUtf8(ParseProcessCgroup(*cgroup)));
 }
 

@@ -25,15 +25,16 @@ struct RankedProcess {
 };
 
 // The first `limit` processes of `current` in `order`. A process is the same in
-// both tables if pid and start are; a new one has no share, as crediting its whole
-// life to the window would be wrong. Pure; `previous` may be null.
+// both tables if pid and start are; a new one has no share, as crediting its
+// whole life to the window would be wrong. Pure; `previous` may be null.
 std::vector<RankedProcess> RankProcesses(const ProcessTable* previous,
                                          const ProcessTable& current,
                                          absl::Duration window,
                                          v1::ProcessOrder order, size_t limit);
 
-// Turns the owners of processes into names by /etc/passwd, which is read again at
-// each scrape that needs names. Programs are static, so there is no NSS here.
+// Turns the owners of processes into names by /etc/passwd, which is read again
+// at each scrape that needs names. Programs are static, so there is no NSS
+// here.
 class UserNames {
  public:
   explicit UserNames(const ProcRoot& root);
@@ -44,8 +45,8 @@ class UserNames {
   std::vector<std::pair<int64_t, std::string>> names_;
 };
 
-// Fills one row; what only the shown processes need (owner, command line, control
-// group) is read here.
+// Fills one row; what only the shown processes need (owner, command line,
+// control group) is read here.
 void FillProcess(const ProcRoot& root, const UserNames& users,
                  const RankedProcess& ranked, absl::Time boot_time,
                  v1::Process* row);

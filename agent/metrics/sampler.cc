@@ -20,7 +20,6 @@
 #include "agent/metrics/to_proto.h"
 #include "agent/proc/parse.h"
 #include "lib/base/clock.h"
-#include "lib/base/file.h"
 #include "lib/base/format.h"
 
 namespace specula::agent {
@@ -41,7 +40,8 @@ absl::StatusOr<struct statvfs> RealStatvfs(const std::string& path) {
 
 template <typename T>
 std::shared_ptr<const Sample<T>> MakeSample(T value) {
-  return std::make_shared<const Sample<T>>(Sample<T>{MonotonicNow(), std::move(value)});
+  return std::make_shared<const Sample<T>>(
+      Sample<T>{MonotonicNow(), std::move(value)});
 }
 
 // Exchanges a sample and gives the value before it and the window between them.
@@ -51,7 +51,9 @@ struct Window {
       : previous(baselines.Exchange(current)),
         length(previous == nullptr ? absl::ZeroDuration()
                                    : current->taken - previous->taken) {}
-  const T* value() const { return previous == nullptr ? nullptr : &previous->value; }
+  const T* value() const {
+    return previous == nullptr ? nullptr : &previous->value;
+  }
   std::shared_ptr<const Sample<T>> previous;
   absl::Duration length;
 };
@@ -62,8 +64,9 @@ void FillPressureLine(const PressureShares& shares, v1::PressureLine* line) {
   line->set_five_minutes(shares.five_minutes);
 }
 
-int64_t OwnResidentBytes() {
-  absl::StatusOr<std::string> statm = ReadFile("/proc/self/statm");
+// `self` reads the /proc the agent itself is in, whatever host it looks at.
+int64_t OwnResidentBytes(ProcRoot& self) {
+  absl::StatusOr<std::string> statm = self.ReadPinned("/proc/self/statm");
   int64_t pages = 0;
   if (!statm.ok()) return 0;
   const std::vector<absl::string_view> fields = absl::StrSplit(*statm, ' ');
@@ -73,16 +76,16 @@ int64_t OwnResidentBytes() {
 
 }  // namespace
 
-Sampler::Sampler(ProcRoot& root, boost::asio::io_context& loop)
-    : Sampler(root, loop, RealStatvfs) {}
+Sampler::Sampler(ProcRoot& root) : Sampler(root, RealStatvfs) {}
 
-Sampler::Sampler(ProcRoot& root, boost::asio::io_context& loop, Statvfs statvfs)
+Sampler::Sampler(ProcRoot& root, Statvfs statvfs)
     : root_(root),
+      self_(""),
       statvfs_(std::move(statvfs)),
       host_(ReadHostFacts(root)),
       cgroup_(root),
       start_time_(absl::Now()),
-      slow_calls_(loop, kSlowCallThreads) {}
+      slow_calls_(kSlowCallLimit, kSlowCallThreads) {}
 
 Sampler::Ref<CpuStat> Sampler::ReadCpu() {
   absl::StatusOr<std::string> text = root_.ReadPinned("/proc/stat");
@@ -97,8 +100,7 @@ Sampler::Ref<std::vector<DiskCounters>> Sampler::ReadDisks() {
 }
 
 Sampler::Ref<std::vector<InterfaceCounters>> Sampler::ReadNetwork() {
-  // Not pinned: /proc/net is a link to the reader's own thread.
-  absl::StatusOr<std::string> text = root_.Read("/proc/net/dev");
+  absl::StatusOr<std::string> text = root_.ReadPinned("/proc/net/dev");
   return text.ok() ? MakeSample(ParseNetDev(*text)) : nullptr;
 }
 
@@ -165,8 +167,8 @@ void Sampler::FillMemory(v1::Memory* memory) {
   memory->set_quality(v1::QUALITY_UNAVAILABLE);
 }
 
-void Sampler::FillProcesses(BaselineSet& baselines, v1::ProcessOrder order, size_t limit,
-                            v1::ProcessesResponse* response) {
+void Sampler::FillProcesses(BaselineSet& baselines, v1::ProcessOrder order,
+                            size_t limit, v1::ProcessesResponse* response) {
   Ref<ProcessTable> current = ReadProcesses();
   const Window<ProcessTable> window(baselines.processes, current);
   absl::Time boot_time = absl::UnixEpoch();
@@ -174,54 +176,78 @@ void Sampler::FillProcesses(BaselineSet& baselines, v1::ProcessOrder order, size
     boot_time = absl::FromUnixSeconds(stat->value.boot_time_seconds);
   }
   const UserNames users(root_);
-  for (const RankedProcess& ranked :
-       RankProcesses(window.value(), current->value, window.length, order, limit)) {
+  for (const RankedProcess& ranked : RankProcesses(
+           window.value(), current->value, window.length, order, limit)) {
     FillProcess(root_, users, ranked, boot_time, response->add_processes());
   }
   response->set_total_count(static_cast<int>(current->value.size()));
-  if (window.previous != nullptr) *response->mutable_window() = ToProto(window.length);
+  if (window.previous != nullptr)
+    *response->mutable_window() = ToProto(window.length);
 }
 
-bool Sampler::IsWholeDisk(const std::string& name) const {
-  static constexpr absl::string_view kSkipped[] = {"loop", "ram", "zram", "dm-",
-                                                   "md",   "sr",  "fd",   "nbd"};
+bool Sampler::IsWholeDisk(const std::string& name) {
+  static constexpr absl::string_view kSkipped[] = {
+      "loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd"};
   for (absl::string_view prefix : kSkipped) {
     if (absl::StartsWith(name, prefix)) return false;
   }
   // A partition has no directory of its own in /sys/block. A name with a slash
   // (cciss/c0d0) stands there with '!'.
-  return root_.Exists(absl::StrCat("/sys/block/", absl::StrReplaceAll(name, {{"/", "!"}})));
+  return whole_disks_.Get(name, [&] {
+    return root_.Exists(
+        absl::StrCat("/sys/block/", absl::StrReplaceAll(name, {{"/", "!"}})));
+  });
 }
 
-bool Sampler::IsVirtualInterface(const std::string& name) const {
-  return root_.Exists(absl::StrCat("/sys/devices/virtual/net/", name));
+bool Sampler::IsVirtualInterface(const std::string& name) {
+  return virtual_interfaces_.Get(name, [&] {
+    return root_.Exists(absl::StrCat("/sys/devices/virtual/net/", name));
+  });
+}
+
+SelectedMounts Sampler::ReadMounts() {
+  // An unprivileged agent may not read another process's mounts.
+  static constexpr absl::string_view kPaths[] = {"/proc/1/mountinfo",
+                                                 "/proc/self/mountinfo"};
+  absl::MutexLock lock(&mounts_mutex_);
+  for (absl::string_view path : kPaths) {
+    // The list is long and changes rarely, and the kernel tells when it does.
+    if (mounts_known_ && !root_.PinnedHasChanged(path)) return mounts_;
+    absl::StatusOr<std::string> text = root_.ReadPinned(path);
+    if (!text.ok()) continue;
+    mounts_ = SelectMounts(ParseMountInfo(*text));
+    mounts_known_ = true;
+    return mounts_;
+  }
+  return {};
 }
 
 void Sampler::FillDiskCounters(BaselineSet& baselines, v1::Disk* disk) {
   Ref<std::vector<DiskCounters>> current = ReadDisks();
   if (current == nullptr) return;
   const Window<std::vector<DiskCounters>> window(baselines.disks, current);
-  FillDevices(window.value(), current->value, window.length,
-              [this](const std::string& name) { return IsWholeDisk(name); }, disk);
+  FillDevices(
+      window.value(), current->value, window.length,
+      [this](const std::string& name) { return IsWholeDisk(name); }, disk);
 }
 
-void Sampler::FillNetworkCounters(BaselineSet& baselines, v1::Network* network) {
+void Sampler::FillNetworkCounters(BaselineSet& baselines,
+                                  v1::Network* network) {
   Ref<std::vector<InterfaceCounters>> current = ReadNetwork();
   if (current == nullptr) {
     network->set_quality(v1::QUALITY_UNAVAILABLE);
     return;
   }
-  const Window<std::vector<InterfaceCounters>> window(baselines.network, current);
-  FillNetwork(window.value(), current->value, window.length,
-              [this](const std::string& name) { return IsVirtualInterface(name); }, network);
+  const Window<std::vector<InterfaceCounters>> window(baselines.network,
+                                                      current);
+  FillNetwork(
+      window.value(), current->value, window.length,
+      [this](const std::string& name) { return IsVirtualInterface(name); },
+      network);
 }
 
 std::vector<SlowCalls::Call> Sampler::DiskCalls(v1::Disk* disk) {
-  // An unprivileged agent may not read another process's mounts.
-  absl::StatusOr<std::string> text = root_.Read("/proc/1/mountinfo");
-  if (!text.ok()) text = root_.Read("/proc/self/mountinfo");
-  if (!text.ok()) return {};
-  SelectedMounts selected = SelectMounts(ParseMountInfo(*text));
+  SelectedMounts selected = ReadMounts();
   disk->set_excluded_mount_count(selected.excluded);
 
   std::vector<SlowCalls::Call> calls;
@@ -246,8 +272,14 @@ std::vector<SlowCalls::Call> Sampler::DiskCalls(v1::Disk* disk) {
   };
   for (Mount& mount : selected.mounts) {
     const int row = disk->filesystems_size();
+    if (IsPromptType(mount.type)) {
+      FillFilesystem(mount, statvfs_(root_.Path(mount.mount_point)),
+                     disk->add_filesystems());
+      continue;
+    }
     // What stands there if the call does not come back.
-    FillFilesystem(mount, absl::DeadlineExceededError("statvfs"), disk->add_filesystems());
+    FillFilesystem(mount, absl::DeadlineExceededError("statvfs"),
+                   disk->add_filesystems());
     if (IsRemoteType(mount.type)) {
       std::string key = mount.mount_point;
       calls.push_back({std::move(key), run({{row, std::move(mount)}})});
@@ -255,24 +287,26 @@ std::vector<SlowCalls::Call> Sampler::DiskCalls(v1::Disk* disk) {
       local.emplace_back(row, std::move(mount));
     }
   }
-  if (!local.empty()) calls.push_back({std::string(kLocalKey), run(std::move(local))});
+  if (!local.empty())
+    calls.push_back({std::string(kLocalKey), run(std::move(local))});
   return calls;
 }
 
 void Sampler::RunSlowCalls(std::vector<SlowCalls::Call> calls, v1::Disk* disk,
                            std::function<void()> done) {
-  slow_calls_.Run(std::move(calls), kSlowCallLimit,
-                  [disk, done = std::move(done)](const std::vector<std::string>&) {
-                    if (disk->filesystems_size() > 0) {
-                      SumFilesystems(disk);
-                    } else {
-                      disk->set_quality(v1::QUALITY_UNAVAILABLE);
-                    }
-                    done();
-                  });
+  slow_calls_.Run(std::move(calls), [disk, done = std::move(done)](
+                                        const std::vector<std::string>&) {
+    if (disk->filesystems_size() > 0) {
+      SumFilesystems(disk);
+    } else {
+      disk->set_quality(v1::QUALITY_UNAVAILABLE);
+    }
+    done();
+  });
 }
 
-void Sampler::FillDisk(BaselineSet& baselines, v1::Disk* disk, std::function<void()> done) {
+void Sampler::FillDisk(BaselineSet& baselines, v1::Disk* disk,
+                       std::function<void()> done) {
   FillDiskCounters(baselines, disk);
   RunSlowCalls(DiskCalls(disk), disk, std::move(done));
 }
@@ -287,22 +321,26 @@ void Sampler::FillPressure(absl::string_view resource,
   if (!file.ok()) return;
   v1::Pressure* pressure = (status->*field)();
   FillPressureLine(file->some, pressure->mutable_some());
-  if (file->full.has_value()) FillPressureLine(*file->full, pressure->mutable_full());
+  if (file->full.has_value())
+    FillPressureLine(*file->full, pressure->mutable_full());
 }
 
 void Sampler::FillSystem(BaselineSet& baselines, v1::StatusResponse* status) {
   *status->mutable_time() = ToProto(absl::Now());
   v1::Host* host = status->mutable_host();
   *host = host_;
-  absl::StatusOr<std::string> hostname = root_.ReadPinned("/proc/sys/kernel/hostname");
-  if (hostname.ok()) host->set_hostname(ToUtf8(absl::StripAsciiWhitespace(*hostname)));
+  absl::StatusOr<std::string> hostname =
+      root_.ReadPinned("/proc/sys/kernel/hostname");
+  if (hostname.ok())
+    host->set_hostname(ToUtf8(absl::StripAsciiWhitespace(*hostname)));
 
   Ref<CpuStat> stat = ReadCpu();
   if (stat == nullptr) {
     status->mutable_cpu()->set_quality(v1::QUALITY_UNAVAILABLE);
   } else {
     const Window<CpuStat> window(baselines.cpu, stat);
-    agent::FillCpu(window.value(), stat->value, window.length, status->mutable_cpu());
+    agent::FillCpu(window.value(), stat->value, window.length,
+                   status->mutable_cpu());
     *host->mutable_boot_time() =
         ToProto(absl::FromUnixSeconds(stat->value.boot_time_seconds));
   }
@@ -311,7 +349,8 @@ void Sampler::FillSystem(BaselineSet& baselines, v1::StatusResponse* status) {
   absl::StatusOr<std::string> uptime = root_.ReadPinned("/proc/uptime");
   if (uptime.ok()) {
     absl::StatusOr<double> seconds = ParseUptime(*uptime);
-    if (seconds.ok()) *host->mutable_uptime() = ToProto(absl::Seconds(*seconds));
+    if (seconds.ok())
+      *host->mutable_uptime() = ToProto(absl::Seconds(*seconds));
   }
   absl::StatusOr<std::string> loadavg = root_.ReadPinned("/proc/loadavg");
   if (loadavg.ok()) {
@@ -335,7 +374,7 @@ void Sampler::FillSystem(BaselineSet& baselines, v1::StatusResponse* status) {
 
   v1::Agent* agent = status->mutable_agent();
   *agent->mutable_start_time() = ToProto(start_time_);
-  agent->set_memory_bytes(OwnResidentBytes());
+  agent->set_memory_bytes(OwnResidentBytes(self_));
   if (Ref<absl::Duration> self = ReadSelf(); self != nullptr) {
     const Window<absl::Duration> window(baselines.self, self);
     if (window.value() != nullptr && window.length > absl::ZeroDuration()) {
@@ -354,7 +393,8 @@ void Sampler::FillStatus(BaselineSet& baselines, v1::StatusResponse* status,
   if (root_.Exists("/sys/class/hwmon")) {
     calls.push_back({std::string(kSensorsKey),
                      [prefix = root_.Path(""), status]() -> SlowCalls::Apply {
-                       return [status, sensors = ReadTemperatures(ProcRoot(prefix))] {
+                       return [status,
+                               sensors = ReadTemperatures(ProcRoot(prefix))] {
                          for (const v1::Temperature& sensor : sensors) {
                            *status->add_temperatures() = sensor;
                          }

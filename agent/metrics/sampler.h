@@ -1,17 +1,17 @@
 #ifndef SPECULA_AGENT_METRICS_SAMPLER_H_
 #define SPECULA_AGENT_METRICS_SAMPLER_H_
 
-#include <utility>  // before Boost.Asio 1.74, which forgets it
-
-#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "agent/metrics/baseline.h"
 #include "agent/metrics/disk.h"
 #include "agent/metrics/host.h"
+#include "agent/metrics/memo.h"
 #include "agent/metrics/processes.h"
 #include "agent/metrics/slow_calls.h"
 #include "agent/proc/counters.h"
@@ -24,7 +24,11 @@ namespace specula::agent {
 // BaselinePolicy. Thread-safe.
 struct BaselineSet {
   explicit BaselineSet(const BaselinePolicy& policy)
-      : cpu(policy), self(policy), disks(policy), network(policy), processes(policy) {}
+      : cpu(policy),
+        self(policy),
+        disks(policy),
+        network(policy),
+        processes(policy) {}
   Baselines<CpuStat> cpu;
   Baselines<absl::Duration> self;  // CPU time of the agent
   Baselines<std::vector<DiskCounters>> disks;
@@ -40,33 +44,35 @@ enum : unsigned {
   kStatusCounters = 8,  // CPU, disks, network and the agent itself
 };
 
-// Reads the host when it is asked and never else. A source that is missing or odd
-// costs its metric (which stays absent or says UNAVAILABLE), never the answer.
+// Reads the host when it is asked and never else. A source that is missing or
+// odd costs its metric (which stays absent or says UNAVAILABLE), never the
+// answer. Thread-safe.
 class Sampler {
  public:
   // `statvfs` is a test's replacement of the system call.
-  using Statvfs = std::function<absl::StatusOr<struct statvfs>(const std::string& path)>;
+  using Statvfs =
+      std::function<absl::StatusOr<struct statvfs>(const std::string& path)>;
 
-  // Both must outlive the sampler; `loop` runs on one thread, the loop thread.
-  Sampler(ProcRoot& root, boost::asio::io_context& loop);
-  Sampler(ProcRoot& root, boost::asio::io_context& loop, Statvfs statvfs);
+  // `root` must outlive the sampler.
+  explicit Sampler(ProcRoot& root);
+  Sampler(ProcRoot& root, Statvfs statvfs);
 
-  // Reads those counters of `kinds` for which `baselines` has no usable sample, and
-  // returns how long to wait before a Fill will find one: zero if that is now,
-  // 200 ms at most. Thread-safe.
+  // Reads those counters of `kinds` for which `baselines` has no usable sample,
+  // and returns how long to wait before a Fill will find one: zero if that is
+  // now, 200 ms at most.
   absl::Duration Prime(unsigned kinds, BaselineSet& baselines);
 
-  // Thread-safe, fast, never block.
+  // Take microseconds.
   void FillCpu(BaselineSet& baselines, v1::Cpu* cpu);
   void FillMemory(v1::Memory* memory);
-  // Thread-safe; milliseconds with thousands of processes.
-  void FillProcesses(BaselineSet& baselines, v1::ProcessOrder order, size_t limit,
-                     v1::ProcessesResponse* response);
+  // Takes milliseconds with hundreds of processes.
+  void FillProcesses(BaselineSet& baselines, v1::ProcessOrder order,
+                     size_t limit, v1::ProcessesResponse* response);
 
-  // Loop thread only. Fill and then call `done` on the loop, within about a
-  // second also when a file system does not answer. What is pointed to must live
-  // until then.
-  void FillDisk(BaselineSet& baselines, v1::Disk* disk, std::function<void()> done);
+  // Fill and then call `done`, on some thread, within about a second also when
+  // a file system does not answer. What is pointed to must live until then.
+  void FillDisk(BaselineSet& baselines, v1::Disk* disk,
+                std::function<void()> done);
   // All but what only the front knows (version, certificate): see v1::Agent.
   void FillStatus(BaselineSet& baselines, v1::StatusResponse* status,
                   std::function<void()> done);
@@ -84,21 +90,30 @@ class Sampler {
   void FillDiskCounters(BaselineSet& baselines, v1::Disk* disk);
   void FillNetworkCounters(BaselineSet& baselines, v1::Network* network);
   void FillSystem(BaselineSet& baselines, v1::StatusResponse* status);
-  void FillPressure(absl::string_view resource, v1::Pressure* (v1::StatusResponse::*field)(),
+  void FillPressure(absl::string_view resource,
+                    v1::Pressure* (v1::StatusResponse::*field)(),
                     v1::StatusResponse* status);
-  // Queues the statvfs calls for all real file systems, local ones in one call.
-  // The rows are in their place when the batch is done.
+  // Adds the rows of all real file systems. Those that cannot block are filled
+  // at once; for the others the calls are given that fill them, local ones in
+  // one call.
   std::vector<SlowCalls::Call> DiskCalls(v1::Disk* disk);
   void RunSlowCalls(std::vector<SlowCalls::Call> calls, v1::Disk* disk,
                     std::function<void()> done);
-  bool IsWholeDisk(const std::string& name) const;
-  bool IsVirtualInterface(const std::string& name) const;
+  SelectedMounts ReadMounts() ABSL_LOCKS_EXCLUDED(mounts_mutex_);
+  bool IsWholeDisk(const std::string& name);
+  bool IsVirtualInterface(const std::string& name);
 
   ProcRoot& root_;
+  ProcRoot
+      self_;  // the agent's own processes, also where root_ is another host's
   const Statvfs statvfs_;
   const v1::Host host_;
   const OwnCgroup cgroup_;
   const absl::Time start_time_;
+  Memo<bool> whole_disks_, virtual_interfaces_;
+  absl::Mutex mounts_mutex_;
+  SelectedMounts mounts_ ABSL_GUARDED_BY(mounts_mutex_);
+  bool mounts_known_ ABSL_GUARDED_BY(mounts_mutex_) = false;
   SlowCalls slow_calls_;
 };
 

@@ -1,15 +1,14 @@
-#include <utility>  // before Boost.Asio 1.74, which forgets it
-
 #include "agent/metrics/slow_calls.h"
 
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <thread>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/base/clock.h"
 
 namespace specula::agent {
 namespace {
@@ -17,17 +16,139 @@ namespace {
 // Calls that may wait for the one before them with the same key.
 constexpr size_t kMostWaiting = 1024;
 
+// What one Run waits for. Either all its calls or the watchdog end it.
+class Batch {
+ public:
+  Batch(absl::Duration deadline, SlowCalls::Done done)
+      : deadline_(deadline), done_(std::move(done)) {}
+
+  absl::Duration deadline() const { return deadline_; }
+
+  // Before the batch is known to other threads.
+  void Expect(const std::string& key) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    pending_.insert(key);
+  }
+  void Refuse(const std::string& key) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    stuck_.push_back(key);
+  }
+
+  bool over() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return done_ == nullptr;
+  }
+
+  // A call has returned.
+  void Returned(const std::string& key, const SlowCalls::Apply& apply)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    SlowCalls::Done done;
+    std::vector<std::string> stuck;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (done_ == nullptr || pending_.erase(key) == 0) return;  // too late
+      // Under the lock, so that it cannot run beside `done`.
+      if (apply) apply();
+      if (!pending_.empty()) return;
+      done = std::exchange(done_, nullptr);
+      stuck = std::move(stuck_);
+    }
+    done(std::move(stuck));
+  }
+
+  // Ends it: sets `late` to the keys that had not returned, and gives what is
+  // left to be called without any lock.
+  std::function<void()> GiveUp(std::vector<std::string>& late)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    if (done_ == nullptr) return [] {};
+    late.assign(pending_.begin(), pending_.end());
+    pending_.clear();
+    stuck_.insert(stuck_.end(), late.begin(), late.end());
+    return [done = std::exchange(done_, nullptr), stuck = std::move(stuck_)] {
+      done(stuck);
+    };
+  }
+
+ private:
+  const absl::Duration deadline_;  // of MonotonicNow()
+  absl::Mutex mutex_;
+  absl::flat_hash_set<std::string> pending_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> stuck_ ABSL_GUARDED_BY(mutex_);
+  SlowCalls::Done done_ ABSL_GUARDED_BY(mutex_);  // null once the batch is over
+};
+
 }  // namespace
 
-// The threads and their queue. Outlives SlowCalls for as long as a thread is
-// stuck in the kernel.
+// The threads, their queue and the watchdog. Outlives SlowCalls for as long as
+// a thread is stuck in the kernel.
 class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
  public:
-  explicit Pool(int max_threads) : max_threads_(max_threads) {}
+  Pool(absl::Duration limit, int max_threads)
+      : limit_(limit), max_threads_(max_threads) {}
 
-  // Queues a job. The queue is bounded by the number of keys.
-  void Add(std::function<void()> job) ABSL_LOCKS_EXCLUDED(mutex_) {
+  void Run(std::vector<Call> calls, Done done) ABSL_LOCKS_EXCLUDED(mutex_) {
+    if (calls.empty()) {
+      done({});
+      return;
+    }
+    auto batch =
+        std::make_shared<Batch>(MonotonicNow() + limit_, std::move(done));
+    bool waits = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      for (const Call& call : calls) {
+        auto key = keys_.find(call.key);
+        const bool refused =
+            key != keys_.end() &&
+            (key->second.overdue || key->second.waiting.size() >= kMostWaiting);
+        refused ? batch->Refuse(call.key) : batch->Expect(call.key);
+        waits = waits || !refused;
+      }
+      if (waits) {
+        while (!batches_.empty() && batches_.front()->over())
+          batches_.pop_front();
+        for (Call& call : calls) AddLocked(std::move(call), batch);
+        batches_.push_back(batch);
+        StartWatchdogLocked();
+      }
+    }
+    if (!waits) {
+      std::vector<std::string> none;
+      batch->GiveUp(none)();
+    }
+  }
+
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    jobs_.clear();
+    keys_.clear();
+    batches_.clear();
+    wake_.SignalAll();
+    watchdog_wake_.Signal();
+  }
+
+ private:
+  struct Job {
+    Call call;
+    std::shared_ptr<Batch> batch;
+  };
+  // A key with a call that has not returned yet.
+  struct Key {
+    bool overdue = false;  // it has missed its time
+    std::deque<Job> waiting;
+  };
+
+  void AddLocked(Call call, const std::shared_ptr<Batch>& batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    auto [key, is_new] = keys_.try_emplace(call.key);
+    if (is_new) {
+      QueueLocked({std::move(call), batch});
+    } else if (!key->second.overdue) {
+      key->second.waiting.push_back({std::move(call), batch});
+    }
+  }
+
+  void QueueLocked(Job job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (idle_ <= static_cast<int>(jobs_.size()) && threads_ < max_threads_) {
       ++threads_;
       std::thread([self = shared_from_this()] { self->Work(); }).detach();
@@ -36,17 +157,9 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
     wake_.Signal();
   }
 
-  void Stop() ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-    jobs_.clear();
-    wake_.SignalAll();
-  }
-
- private:
-  void Work() {
+  void Work() ABSL_LOCKS_EXCLUDED(mutex_) {
     while (true) {
-      std::function<void()> job;
+      Job job;
       {
         absl::MutexLock lock(&mutex_);
         ++idle_;
@@ -56,123 +169,95 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
         job = std::move(jobs_.front());
         jobs_.pop_front();
       }
-      job();
+      const Apply apply = job.call.run();
+      {
+        absl::MutexLock lock(&mutex_);
+        if (stopping_) return;
+        ReleaseLocked(job.call.key);
+      }
+      job.batch->Returned(job.call.key, apply);
     }
   }
 
+  // A call of `key` has returned: the next one may run.
+  void ReleaseLocked(const std::string& key)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    Key& state = keys_[key];
+    state.overdue = false;
+    while (!state.waiting.empty()) {
+      Job next = std::move(state.waiting.front());
+      state.waiting.pop_front();
+      if (next.batch->over()) continue;  // nobody waits for it any more
+      QueueLocked(std::move(next));
+      return;
+    }
+    keys_.erase(key);
+  }
+
+  // The watchdog sleeps until the deadline that is next and is not woken for
+  // later ones, so it costs no wake-up for a batch, but one in a while when
+  // there are batches.
+  void StartWatchdogLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!watchdog_made_) {
+      watchdog_made_ = true;
+      std::thread([self = shared_from_this()] { self->Watch(); }).detach();
+    } else if (watchdog_rests_) {
+      watchdog_rests_ = false;
+      watchdog_wake_.Signal();
+    }
+  }
+
+  void Watch() ABSL_LOCKS_EXCLUDED(mutex_) {
+    while (true) {
+      std::function<void()> finish;
+      {
+        absl::MutexLock lock(&mutex_);
+        if (stopping_) return;
+        while (!batches_.empty() && batches_.front()->over())
+          batches_.pop_front();
+        if (batches_.empty()) {
+          watchdog_rests_ = true;
+          while (watchdog_rests_ && !stopping_) watchdog_wake_.Wait(&mutex_);
+          continue;
+        }
+        const absl::Duration rest =
+            batches_.front()->deadline() - MonotonicNow();
+        if (rest > absl::ZeroDuration()) {
+          watchdog_wake_.WaitWithTimeout(&mutex_, rest);
+          continue;
+        }
+        std::vector<std::string> late;
+        finish = batches_.front()->GiveUp(late);
+        batches_.pop_front();
+        for (const std::string& key : late) keys_[key].overdue = true;
+      }
+      finish();
+    }
+  }
+
+  const absl::Duration limit_;
   const int max_threads_;
   absl::Mutex mutex_;
-  absl::CondVar wake_;
+  absl::CondVar wake_, watchdog_wake_;
   int threads_ ABSL_GUARDED_BY(mutex_) = 0;
   int idle_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::deque<std::function<void()>> jobs_ ABSL_GUARDED_BY(mutex_);
-
- public:
-  // What is known of one key. There is never more than one thread in the calls of a
-  // key, so one dead file system costs one thread however often it is asked for.
-  struct Key {
-    bool overdue = false;  // the call that is out has missed its time
-    std::deque<std::pair<Call, std::weak_ptr<Batch>>> waiting;
-  };
-  // Keys with a call that has not returned yet. Loop thread only.
-  absl::flat_hash_map<std::string, Key> out;
-  // Whether the loop is still there to be posted to; a thread holds the lock while it
-  // posts.
-  absl::Mutex loop_mutex;
-  bool loop_gone ABSL_GUARDED_BY(loop_mutex) = false;
-  bool LoopGone() ABSL_LOCKS_EXCLUDED(loop_mutex) {
-    absl::MutexLock lock(&loop_mutex);
-    return loop_gone;
-  }
+  bool watchdog_made_ ABSL_GUARDED_BY(mutex_) = false;
+  bool watchdog_rests_ ABSL_GUARDED_BY(mutex_) =
+      false;  // until there is a batch again
+  std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, Key> keys_ ABSL_GUARDED_BY(mutex_);
+  // In the order of their deadlines; those that are over leave lazily.
+  std::deque<std::shared_ptr<Batch>> batches_ ABSL_GUARDED_BY(mutex_);
 };
 
-struct SlowCalls::Batch {
-  explicit Batch(boost::asio::io_context& loop) : timer(loop) {}
-  boost::asio::steady_timer timer;
-  absl::flat_hash_set<std::string> pending;
-  std::vector<std::string> stuck;
-  std::function<void(std::vector<std::string>)> done;  // empty once called
-};
+SlowCalls::SlowCalls(absl::Duration limit, int max_threads)
+    : pool_(std::make_shared<Pool>(limit, max_threads)) {}
 
-SlowCalls::SlowCalls(boost::asio::io_context& loop, int max_threads)
-    : loop_(loop), pool_(std::make_shared<Pool>(max_threads)) {}
+SlowCalls::~SlowCalls() { pool_->Stop(); }
 
-SlowCalls::~SlowCalls() {
-  pool_->Stop();
-  absl::MutexLock lock(&pool_->loop_mutex);
-  pool_->loop_gone = true;
-}
-
-void SlowCalls::Run(std::vector<Call> calls, absl::Duration limit,
-                    std::function<void(std::vector<std::string>)> done) {
-  auto batch = std::make_shared<Batch>(loop_);
-  batch->done = std::move(done);
-  for (Call& call : calls) {
-    auto known = pool_->out.find(call.key);
-    if (known == pool_->out.end()) {
-      pool_->out.try_emplace(call.key);
-      batch->pending.insert(call.key);
-      Begin(std::move(call), batch);
-    } else if (known->second.overdue || known->second.waiting.size() >= kMostWaiting) {
-      batch->stuck.push_back(call.key);
-    } else {
-      batch->pending.insert(call.key);
-      known->second.waiting.emplace_back(std::move(call), batch);
-    }
-  }
-  if (batch->pending.empty()) {
-    boost::asio::post(loop_, [batch] { Finish(batch); });
-    return;
-  }
-  batch->timer.expires_after(absl::ToChronoNanoseconds(limit));
-  batch->timer.async_wait([pool = pool_, batch](const boost::system::error_code& error) {
-    if (error) return;  // all came in time
-    for (const std::string& key : batch->pending) {
-      batch->stuck.push_back(key);
-      if (auto late = pool->out.find(key); late != pool->out.end()) late->second.overdue = true;
-    }
-    batch->pending.clear();
-    Finish(batch);
-  });
-}
-
-void SlowCalls::Begin(Call call, const std::weak_ptr<Batch>& batch) {
-  // The thread holds the batch weakly: its timer must not outlive the loop.
-  pool_->Add([this, pool = pool_, batch, key = std::move(call.key), run = std::move(call.run)] {
-    Apply apply = run();
-    absl::MutexLock lock(&pool->loop_mutex);
-    if (pool->loop_gone) return;
-    boost::asio::post(loop_, [this, pool, batch, key, apply = std::move(apply)] {
-      // The object may have been destroyed since this was posted.
-      if (!pool->LoopGone()) Returned(key, batch.lock(), apply);
-    });
-  });
-}
-
-void SlowCalls::Returned(const std::string& key, const std::shared_ptr<Batch>& batch,
-                         const Apply& apply) {
-  Pool::Key& state = pool_->out.find(key)->second;
-  state.overdue = false;
-  bool busy = false;
-  while (!busy && !state.waiting.empty()) {
-    auto [next, next_batch] = std::move(state.waiting.front());
-    state.waiting.pop_front();
-    if (next_batch.expired()) continue;  // nobody waits for it any more
-    Begin(std::move(next), next_batch);
-    busy = true;
-  }
-  if (!busy) pool_->out.erase(key);
-  if (batch == nullptr || batch->pending.erase(key) == 0) return;  // too late
-  if (apply) apply();
-  if (batch->pending.empty()) Finish(batch);
-}
-
-void SlowCalls::Finish(const std::shared_ptr<Batch>& batch) {
-  if (!batch->done) return;
-  batch->timer.cancel();
-  auto done = std::exchange(batch->done, nullptr);
-  done(std::move(batch->stuck));
+void SlowCalls::Run(std::vector<Call> calls, Done done) {
+  pool_->Run(std::move(calls), std::move(done));
 }
 
 }  // namespace specula::agent

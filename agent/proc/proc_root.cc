@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -58,6 +59,18 @@ absl::StatusOr<std::string> ProcRoot::ReadPinned(absl::string_view path) {
     fd = found->second.get();
   }
   return ReadAll(fd, path, kMaxBytes);
+}
+
+bool ProcRoot::PinnedHasChanged(absl::string_view path) const {
+  pollfd changes = {-1, POLLPRI, 0};
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = pinned_.find(path);
+    if (found == pinned_.end()) return true;
+    changes.fd = found->second.get();
+  }
+  return poll(&changes, 1, 0) != 0 &&
+         (changes.revents & (POLLPRI | POLLERR)) != 0;
 }
 
 absl::StatusOr<std::vector<std::string>> ProcRoot::List(

@@ -29,6 +29,12 @@ class ProcRoot {
   absl::StatusOr<std::string> ReadPinned(absl::string_view path)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Whether a pinned file may have changed since it was read last, for those of
+  // which the kernel tells (mountinfo, by POLLPRI). True for one that was not
+  // read yet.
+  bool PinnedHasChanged(absl::string_view path) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Names in a directory without "." and "..", sorted.
   absl::StatusOr<std::vector<std::string>> List(absl::string_view path) const;
 
@@ -43,7 +49,7 @@ class ProcRoot {
 
  private:
   const std::string root_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   // Descriptors are never closed while the object lives, so they may be used
   // without the lock.
   absl::flat_hash_map<std::string, UniqueFd> pinned_ ABSL_GUARDED_BY(mutex_);

@@ -66,8 +66,8 @@ absl::Status FollowedFile::Observe(absl::Duration now) {
   modified_ = info.st_mtim;
   links_ = info.st_nlink;
   if (position_ == 0 && guard_.empty() && size_ > 0) {
-    ASSIGN_OR_RETURN(guard_, ReadAt(fd_.get(), path_, 0,
-                                    std::min(size_, kGuardBytes)));
+    ASSIGN_OR_RETURN(guard_,
+                     ReadAt(fd_.get(), path_, 0, std::min(size_, kGuardBytes)));
   }
   return absl::OkStatus();
 }
@@ -109,8 +109,7 @@ absl::Status FollowedFile::GoTo(int64_t position) {
   guard_.clear();
   if (position == 0) return absl::OkStatus();
   const int64_t length = std::min(position, kGuardBytes);
-  ASSIGN_OR_RETURN(guard_,
-                   ReadAt(fd_.get(), path_, position - length, length));
+  ASSIGN_OR_RETURN(guard_, ReadAt(fd_.get(), path_, position - length, length));
   // Truncated since: nothing that it has can be what was.
   if (static_cast<int64_t>(guard_.size()) < length) Restart();
   return absl::OkStatus();

@@ -19,8 +19,8 @@ namespace specula::agent {
 // smaller size, or by the 64 bytes before the place that was reached (of a file
 // of which nothing was read yet: the first 64) being others than they were.
 //
-// Owns the descriptor, and so keeps the inode number from being used again. Uses
-// fstat and pread only. Not thread-safe.
+// Owns the descriptor, and so keeps the inode number from being used again.
+// Uses fstat and pread only. Not thread-safe.
 class FollowedFile {
  public:
   // Reading begins at the start. `path` is for error texts only.
@@ -41,13 +41,14 @@ class FollowedFile {
   absl::Status Verify();
 
   // At most `max_bytes`, none at or beyond `end` or the last observed size. Cut
-  // after the last newline if more is to come after it. Empty: nothing there, or
-  // TakeTruncated() is true now.
+  // after the last newline if more is to come after it. Empty: nothing there,
+  // or truncated() now.
   absl::StatusOr<std::string> Read(size_t max_bytes, int64_t end);
 
   // Whether content was lost by truncation; true once for each. The position
   // is then the start.
   bool TakeTruncated();
+  bool truncated() const { return truncated_; }
 
   // Goes on at `position`, whatever lies before.
   absl::Status GoTo(int64_t position);

@@ -45,8 +45,8 @@ absl::StatusOr<bool> LastLines::Scan(int fd, const std::string& name) {
     while (missing_lines_ > 0) {
       const void* newline = memrchr(block.data(), '\n', rest);
       if (newline == nullptr) break;
-      rest = static_cast<size_t>(static_cast<const char*>(newline) -
-                                 block.data());
+      rest =
+          static_cast<size_t>(static_cast<const char*>(newline) - block.data());
       if (--missing_lines_ == 0) {
         start_ = begin + static_cast<int64_t>(rest) + 1;
         return true;

@@ -22,8 +22,8 @@ class Opener {
  public:
   virtual ~Opener() = default;
 
-  // NOT_FOUND: the name, or a directory on the way, is not there. UNAVAILABLE or
-  // RESOURCE_EXHAUSTED: nothing is known now, ask again. Anything else: what
+  // NOT_FOUND: the name, or a directory on the way, is not there. UNAVAILABLE
+  // or RESOURCE_EXHAUSTED: nothing is known now, ask again. Anything else: what
   // stands there may not be read (PERMISSION_DENIED, FAILED_PRECONDITION).
   virtual absl::StatusOr<OpenedFile> Open(const std::string& path) = 0;
 };

@@ -30,11 +30,12 @@ struct UnaryCall final : PendingCall {
 using Async = v1::Specula::StubInterface::async_interface;
 
 template <typename Request, typename Response>
-AgentClient::Call Begin(const std::shared_ptr<v1::Specula::Stub>& stub,
-                        void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
-                                              std::function<void(grpc::Status)>),
-                        const Request& request, absl::Duration deadline,
-                        AgentClient::OnAnswer<Response> done) {
+AgentClient::Call Begin(
+    const std::shared_ptr<v1::Specula::Stub>& stub,
+    void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
+                          std::function<void(grpc::Status)>),
+    const Request& request, absl::Duration deadline,
+    AgentClient::OnAnswer<Response> done) {
   auto call = std::make_shared<UnaryCall<Request, Response>>();
   call->context.set_deadline(After(deadline));
   call->stub = stub;
@@ -52,11 +53,13 @@ AgentClient::Call Begin(const std::shared_ptr<v1::Specula::Stub>& stub,
 }
 
 struct HealthCall final : PendingCall {
-  explicit HealthCall(const std::shared_ptr<grpc::Channel>& channel) : stub(channel) {}
+  explicit HealthCall(const std::shared_ptr<grpc::Channel>& channel)
+      : stub(channel) {}
   void Cancel() override { context.TryCancel(); }
   grpc::ClientContext context;
   grpc::GenericStub stub;
-  grpc::ByteBuffer request;  // no bytes: a HealthCheckRequest for the whole server
+  grpc::ByteBuffer
+      request;  // no bytes: a HealthCheckRequest for the whole server
   grpc::ByteBuffer response;
 };
 
@@ -76,22 +79,26 @@ bool SaysServing(const grpc::ByteBuffer& response) {
 AgentClient::AgentClient(std::shared_ptr<grpc::Channel> channel)
     : channel_(std::move(channel)), stub_(v1::Specula::NewStub(channel_)) {}
 
-AgentClient::Call AgentClient::Status(const v1::StatusRequest& request, absl::Duration deadline,
+AgentClient::Call AgentClient::Status(const v1::StatusRequest& request,
+                                      absl::Duration deadline,
                                       OnAnswer<v1::StatusResponse> done) {
   return Begin(stub_, &Async::Status, request, deadline, std::move(done));
 }
 
-AgentClient::Call AgentClient::Cpu(const v1::CpuRequest& request, absl::Duration deadline,
+AgentClient::Call AgentClient::Cpu(const v1::CpuRequest& request,
+                                   absl::Duration deadline,
                                    OnAnswer<v1::CpuResponse> done) {
   return Begin(stub_, &Async::Cpu, request, deadline, std::move(done));
 }
 
-AgentClient::Call AgentClient::Mem(const v1::MemRequest& request, absl::Duration deadline,
+AgentClient::Call AgentClient::Mem(const v1::MemRequest& request,
+                                   absl::Duration deadline,
                                    OnAnswer<v1::MemResponse> done) {
   return Begin(stub_, &Async::Mem, request, deadline, std::move(done));
 }
 
-AgentClient::Call AgentClient::Disk(const v1::DiskRequest& request, absl::Duration deadline,
+AgentClient::Call AgentClient::Disk(const v1::DiskRequest& request,
+                                    absl::Duration deadline,
                                     OnAnswer<v1::DiskResponse> done) {
   return Begin(stub_, &Async::Disk, request, deadline, std::move(done));
 }
@@ -102,21 +109,22 @@ AgentClient::Call AgentClient::Processes(const v1::ProcessesRequest& request,
   return Begin(stub_, &Async::Processes, request, deadline, std::move(done));
 }
 
-AgentClient::Call AgentClient::CheckHealth(absl::Duration deadline,
-                                           std::function<void(absl::Status)> done) {
+AgentClient::Call AgentClient::CheckHealth(
+    absl::Duration deadline, std::function<void(absl::Status)> done) {
   auto call = std::make_shared<HealthCall>(channel_);
   call->context.set_deadline(After(deadline));
   grpc::Slice empty;
   call->request = grpc::ByteBuffer(&empty, 1);
-  call->stub.UnaryCall(&call->context, "/grpc.health.v1.Health/Check", grpc::StubOptions(),
-                       &call->request, &call->response,
-                       [call, done = std::move(done)](grpc::Status status) {
-                         if (status.ok() && !SaysServing(call->response)) {
-                           done(absl::UnavailableError("the agent says it does not serve"));
-                         } else {
-                           done(FromGrpc(status));
-                         }
-                       });
+  call->stub.UnaryCall(
+      &call->context, "/grpc.health.v1.Health/Check", grpc::StubOptions(),
+      &call->request, &call->response,
+      [call, done = std::move(done)](grpc::Status status) {
+        if (status.ok() && !SaysServing(call->response)) {
+          done(absl::UnavailableError("the agent says it does not serve"));
+        } else {
+          done(FromGrpc(status));
+        }
+      });
   return call;
 }
 

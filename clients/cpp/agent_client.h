@@ -21,9 +21,10 @@ class PendingCall {
   virtual void Cancel() = 0;
 };
 
-// Calls one agent. Every call has a deadline, does not wait for a connection that is
-// refused, and answers through a callback that runs once, on a thread of gRPC, and must
-// not block. Thread-safe. The client may be destroyed while calls are out.
+// Calls one agent. Every call has a deadline, does not wait for a connection
+// that is refused, and answers through a callback that runs once, on a thread
+// of gRPC, and must not block. Thread-safe. The client may be destroyed while
+// calls are out.
 class AgentClient {
  public:
   explicit AgentClient(std::shared_ptr<grpc::Channel> channel);
@@ -44,7 +45,8 @@ class AgentClient {
                  OnAnswer<v1::ProcessesResponse> done);
 
   // Asks grpc.health.v1 whether the agent serves: UNAVAILABLE if it says no.
-  Call CheckHealth(absl::Duration deadline, std::function<void(absl::Status)> done);
+  Call CheckHealth(absl::Duration deadline,
+                   std::function<void(absl::Status)> done);
 
  private:
   std::shared_ptr<grpc::Channel> channel_;

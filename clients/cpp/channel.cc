@@ -54,28 +54,32 @@ std::string Target(const HostPort& address) {
 std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
                                            const Credentials& credentials) {
   using grpc::experimental::IdentityKeyCertPair;
-  auto provider = std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
-      credentials.roots_pem,
-      std::vector<IdentityKeyCertPair>{{credentials.key_pem, credentials.certificate_pem}});
+  auto provider =
+      std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
+          credentials.roots_pem,
+          std::vector<IdentityKeyCertPair>{
+              {credentials.key_pem, credentials.certificate_pem}});
   grpc::experimental::TlsChannelCredentialsOptions options;
   options.set_certificate_provider(std::move(provider));
   options.watch_root_certs();
   options.watch_identity_key_cert_pairs();
-  // The name is checked by our verifier, against what was asked for and not against
-  // what a resolver or a proxy made of it.
+  // The name is checked by our verifier, against what was asked for and not
+  // against what a resolver or a proxy made of it.
   options.set_check_call_host(false);
   options.set_certificate_verifier(MakePeerVerifier(
       [name = endpoint.certificate_name.empty() ? endpoint.address.host
                                                 : endpoint.certificate_name,
-       trust_domain = credentials.identity.trust_domain](absl::string_view,
-                                                         absl::string_view pem) {
+       trust_domain = credentials.identity.trust_domain](
+          absl::string_view, absl::string_view pem) {
         return CheckAgent(pem, name, trust_domain);
       }));
 
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMilliseconds);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectBackoffMilliseconds);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                   kKeepaliveTimeoutMilliseconds);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
+                   kMaxReconnectBackoffMilliseconds);
   // A call is made once or not at all: nobody wants a command run twice.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   // An operator's http_proxy is not meant for the fleet.
@@ -83,7 +87,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return grpc::CreateCustomChannel(Target(endpoint.address),
-                                   grpc::experimental::TlsCredentials(options), arguments);
+                                   grpc::experimental::TlsCredentials(options),
+                                   arguments);
 }
 
 }  // namespace specula

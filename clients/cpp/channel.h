@@ -19,10 +19,11 @@ struct Endpoint {
   std::string certificate_name;
 };
 
-// Makes the channel to an agent; the only place where one is made. It connects at the
-// first call, by mutual TLS 1.3 (see EnforceTlsPolicy), and refuses a server whose
-// certificate is not that of an agent of the caller's trust domain with the right
-// name. A channel costs a handshake: keep it, and make one for each host.
+// Makes the channel to an agent; the only place where one is made. It connects
+// at the first call, by mutual TLS 1.3 (see EnforceTlsPolicy), and refuses a
+// server whose certificate is not that of an agent of the caller's trust domain
+// with the right name. A channel costs a handshake: keep it, and make one for
+// each host.
 std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
                                            const Credentials& credentials);
 

@@ -16,13 +16,15 @@ absl::StatusOr<Credentials> LoadCredentials(const CredentialPaths& paths) {
   ASSIGN_OR_RETURN(credentials.certificate_pem, ReadFile(paths.certificate));
   ASSIGN_OR_RETURN(credentials.key_pem, ReadSecretFile(paths.key));
   auto with_path = [&](const absl::Status& status) {
-    return absl::Status(status.code(),
-                        absl::StrCat(paths.certificate, ": ", status.message()));
+    return absl::Status(
+        status.code(), absl::StrCat(paths.certificate, ": ", status.message()));
   };
-  absl::Status sound = CheckMaterial(credentials.roots_pem, credentials.certificate_pem,
-                                     credentials.key_pem, absl::Now());
+  absl::Status sound =
+      CheckMaterial(credentials.roots_pem, credentials.certificate_pem,
+                    credentials.key_pem, absl::Now());
   if (!sound.ok()) return with_path(sound);
-  absl::StatusOr<Certificate> certificate = ParseCertificatePem(credentials.certificate_pem);
+  absl::StatusOr<Certificate> certificate =
+      ParseCertificatePem(credentials.certificate_pem);
   if (!certificate.ok()) return with_path(certificate.status());
   absl::StatusOr<Identity> identity = IdentityOf(*certificate);
   if (!identity.ok()) return with_path(identity.status());

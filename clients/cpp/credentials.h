@@ -25,10 +25,10 @@ struct Credentials {
   absl::Time not_after;
 };
 
-// Reads the files and checks all that can be checked before anybody is dialled, so
-// that a mistake is named here and not guessed from a closed connection: they parse, fit
-// each other, are not expired, the key is not accessible to others, and the
-// certificate is a caller's (clientAuth and a role).
+// Reads the files and checks all that can be checked before anybody is dialled,
+// so that a mistake is named here and not guessed from a closed connection:
+// they parse, fit each other, are not expired, the key is not accessible to
+// others, and the certificate is a caller's (clientAuth and a role).
 absl::StatusOr<Credentials> LoadCredentials(const CredentialPaths& paths);
 
 }  // namespace specula

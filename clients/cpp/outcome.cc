@@ -11,8 +11,8 @@ bool Has(const absl::Status& status, absl::string_view part) {
   return absl::StrContains(status.message(), part);
 }
 
-// What our own verifier said about the server (see channel.cc), without the frame
-// that gRPC puts around it.
+// What our own verifier said about the server (see channel.cc), without the
+// frame that gRPC puts around it.
 std::string VerifierReason(const absl::Status& status) {
   constexpr absl::string_view kStart = "the server's certificate";
   absl::string_view text = status.message();
@@ -24,44 +24,64 @@ std::string VerifierReason(const absl::Status& status) {
   return EscapeControls(text.substr(0, end));
 }
 
-Ending ClassifyUnavailable(const absl::Status& status, const Endpoint& endpoint) {
-  const std::string address = FormatHostPort(endpoint.address);
+Ending ClassifyUnavailable(const absl::Status& status,
+                           const Endpoint& endpoint) {
+  const std::string address = EscapeControls(FormatHostPort(endpoint.address));
   if (std::string reason = VerifierReason(status); !reason.empty()) {
     return {Outcome::kRefused, reason};
   }
-  if (Has(status, "CERTIFICATE_VERIFY_FAILED") || Has(status, "certificate verify failed")) {
+  if (Has(status, "CERTIFICATE_VERIFY_FAILED") ||
+      Has(status, "certificate verify failed")) {
     return {Outcome::kRefused,
-            "the server's certificate is not signed by the CA given with --ca, or is expired"};
+            "the server's certificate is not signed by the CA given with --ca, "
+            "or is expired"};
   }
-  if (Has(status, "WRONG_VERSION_NUMBER") || Has(status, "wrong version number")) {
+  if (Has(status, "WRONG_VERSION_NUMBER") ||
+      Has(status, "wrong version number")) {
     return {Outcome::kRefused,
-            absl::StrCat("what listens on ", address, " does not speak TLS; is that the agent's port?")};
+            absl::StrCat("what listens on ", address,
+                         " does not speak TLS; is that the agent's port?")};
   }
   if (Has(status, "Connection refused")) {
-    return {Outcome::kUnreachable,
-            absl::StrCat("connection refused; is specula-agent running and listening on ",
-                         address, "?")};
+    return {
+        Outcome::kUnreachable,
+        absl::StrCat(
+            "connection refused; is specula-agent running and listening on ",
+            address, "?")};
   }
-  if (Has(status, "DNS resolution failed") || Has(status, "Domain name not found") ||
+  if (Has(status, "DNS resolution failed") ||
+      Has(status, "Domain name not found") ||
       Has(status, "DNS server returned")) {
     return {Outcome::kUnreachable,
             absl::StrCat("the name '", EscapeControls(endpoint.address.host),
                          "' cannot be resolved")};
   }
-  if (Has(status, "No route to host") || Has(status, "Network is unreachable")) {
+  if (Has(status, "No route to host") ||
+      Has(status, "Network is unreachable")) {
     return {Outcome::kUnreachable, absl::StrCat("no route to ", address)};
   }
   if (Has(status, "agent is stopping")) {
     return {Outcome::kLost, "the agent was stopping"};
   }
-  // The agent judges the client's certificate at the end of the handshake and just
-  // closes: TLS 1.3 leaves no room to say why.
+  // Without this the connection stood when it broke.
+  if (!Has(status, "failed to connect to all addresses") &&
+      (Has(status, "Socket closed") || Has(status, "Connection reset") ||
+       Has(status, "Broken pipe") || Has(status, "GOAWAY"))) {
+    return {Outcome::kLost,
+            "the connection broke in the middle of the call; is the agent or "
+            "the host down?"};
+  }
+  // The agent judges the client's certificate at the end of the handshake and
+  // just closes: TLS 1.3 leaves no room to say why.
   if (Has(status, "Socket closed") || Has(status, "Connection reset") ||
-      Has(status, "Handshake") || Has(status, "handshak") || Has(status, "Broken pipe") ||
-      Has(status, "Endpoint read failed") || Has(status, "recvmsg")) {
+      Has(status, "Handshake") || Has(status, "handshak") ||
+      Has(status, "Broken pipe") || Has(status, "Endpoint read failed") ||
+      Has(status, "recvmsg")) {
     return {Outcome::kRefused,
-            "the agent closed the connection; likely it does not accept this certificate "
-            "(another CA or trust domain, no role, expired, revoked) or has too many "
+            "the agent closed the connection; likely it does not accept this "
+            "certificate "
+            "(another CA or trust domain, no role, expired, revoked) or has "
+            "too many "
             "connections; its log says which"};
   }
   return {Outcome::kUnreachable, EscapeControls(status.message())};
@@ -96,7 +116,8 @@ Ending ClassifyEnding(const absl::Status& status, const Endpoint& endpoint) {
     case absl::StatusCode::kUnavailable:
       return ClassifyUnavailable(status, endpoint);
     case absl::StatusCode::kDeadlineExceeded:
-      return {Outcome::kUnreachable, "no answer in time; is the host up and the port open?"};
+      return {Outcome::kUnreachable,
+              "no answer in time; is the host up and the port open?"};
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnauthenticated:
       return {Outcome::kDenied, EscapeControls(status.message())};

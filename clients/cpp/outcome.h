@@ -14,7 +14,8 @@ namespace specula {
 enum class Outcome {
   kOk,
   kTimeout,      // the host was reached, but did not answer in time
-  kUnreachable,  // no connection: wrong name, no route, nothing listens, no answer
+  kUnreachable,  // no connection: wrong name, no route, nothing listens, no
+                 // answer
   kRefused,      // one side did not accept the other's certificate
   kDenied,       // the role or a policy of the host forbids it
   kLost,         // the agent went away in the middle of the call
@@ -31,9 +32,9 @@ struct Ending {
   std::string reason;  // empty if ok
 };
 
-// Reads the ending of a unary call from its status. gRPC tells a refused certificate
-// and a dead network by the same code, so its message is read as well; those of
-// gRPC 1.51 are in the tests. Pure.
+// Reads the ending of a unary call from its status. gRPC tells a refused
+// certificate and a dead network by the same code, so its message is read as
+// well; those of gRPC 1.51 are in the tests. Pure.
 Ending ClassifyEnding(const absl::Status& status, const Endpoint& endpoint);
 
 }  // namespace specula

@@ -6,7 +6,8 @@
 namespace specula::ctl {
 
 void AddCpuCommand(CLI::App& app, CommandContext& context) {
-  CLI::App* command = app.add_subcommand("cpu", "CPU time by state, in percent of the machine");
+  CLI::App* command =
+      app.add_subcommand("cpu", "CPU time by state, in percent of the machine");
   auto cores = std::make_shared<bool>(false);
   command->add_flag("--cores", *cores, "A row for each core as well");
   command->callback([&context, cores] {
@@ -15,10 +16,12 @@ void AddCpuCommand(CLI::App& app, CommandContext& context) {
       return RunRead<Response>(
           context.options, interrupt,
           {"cpu",
-           [](AgentClient& client, absl::Duration timeout, AgentClient::OnAnswer<Response> done) {
+           [](AgentClient& client, absl::Duration timeout,
+              AgentClient::OnAnswer<Response> done) {
              return client.Cpu({}, timeout, std::move(done));
            },
-           [cores](const std::vector<Target>& targets, const Results<Response>& results) {
+           [cores](const std::vector<Target>& targets,
+                   const Results<Response>& results) {
              return ViewCpu(targets, results, *cores, ViewForOutput());
            },
            [](const Response& response) { return &response.cpu(); }});

@@ -6,19 +6,23 @@
 namespace specula::ctl {
 
 void AddDiskCommand(CLI::App& app, CommandContext& context) {
-  CLI::App* command = app.add_subcommand("disk", "File systems, or with --io what disks do");
+  CLI::App* command =
+      app.add_subcommand("disk", "File systems, or with --io what disks do");
   auto io = std::make_shared<bool>(false);
-  command->add_flag("--io", *io, "Reads and writes of each disk instead of file systems");
+  command->add_flag("--io", *io,
+                    "Reads and writes of each disk instead of file systems");
   command->callback([&context, io] {
     context.run = [&context, io](Interrupt& interrupt) {
       using Response = v1::DiskResponse;
       return RunRead<Response>(
           context.options, interrupt,
           {"disk",
-           [](AgentClient& client, absl::Duration timeout, AgentClient::OnAnswer<Response> done) {
+           [](AgentClient& client, absl::Duration timeout,
+              AgentClient::OnAnswer<Response> done) {
              return client.Disk({}, timeout, std::move(done));
            },
-           [io](const std::vector<Target>& targets, const Results<Response>& results) {
+           [io](const std::vector<Target>& targets,
+                const Results<Response>& results) {
              return ViewDisk(targets, results, *io, ViewForOutput());
            },
            [](const Response& response) { return &response.disk(); }});

@@ -12,21 +12,24 @@ struct Healthy {};
 
 AgentClient::Call BeginHealth(AgentClient& client, absl::Duration timeout,
                               AgentClient::OnAnswer<Healthy> done) {
-  return client.CheckHealth(timeout, [done = std::move(done)](absl::Status status) {
-    if (status.ok()) {
-      done(Healthy());
-    } else {
-      done(std::move(status));
-    }
-  });
+  return client.CheckHealth(timeout,
+                            [done = std::move(done)](absl::Status status) {
+                              if (status.ok()) {
+                                done(Healthy());
+                              } else {
+                                done(std::move(status));
+                              }
+                            });
 }
 
-std::string ViewList(const std::vector<Target>& targets, const Results<Healthy>& results) {
+std::string ViewList(const std::vector<Target>& targets,
+                     const Results<Healthy>& results) {
   Table table({{"ID"}, {"HOST"}, {"PORT"}, {"STATUS"}});
   for (size_t i = 0; i < targets.size(); ++i) {
     const Ending& ending = results[i].ending;
     const HostPort& address = targets[i].endpoint.address;
-    table.AddNote({absl::StrCat(targets[i].id), address.host, absl::StrCat(address.port),
+    table.AddNote({absl::StrCat(targets[i].id), address.host,
+                   absl::StrCat(address.port),
                    ending.outcome == Outcome::kOk
                        ? "connected"
                        : absl::StrCat("offline (", EndingText(ending), ")")});
@@ -34,12 +37,14 @@ std::string ViewList(const std::vector<Target>& targets, const Results<Healthy>&
   return table.Render();
 }
 
-std::string ViewPing(const std::vector<Target>& targets, const Results<Healthy>& results) {
+std::string ViewPing(const std::vector<Target>& targets,
+                     const Results<Healthy>& results) {
   Table table({{"HOST"}, {"TIME", Table::Align::kRight}});
   for (size_t i = 0; i < targets.size(); ++i) {
     if (results[i].ending.outcome == Outcome::kOk) {
       table.Add({HostLabel(targets[i]),
-                 absl::StrFormat("%.1fms", absl::ToDoubleMilliseconds(results[i].elapsed))});
+                 absl::StrFormat("%.1fms", absl::ToDoubleMilliseconds(
+                                               results[i].elapsed))});
     } else {
       table.AddNote({HostLabel(targets[i]), EndingText(results[i].ending)});
     }
@@ -47,17 +52,19 @@ std::string ViewPing(const std::vector<Target>& targets, const Results<Healthy>&
   return table.Render(ViewForOutput().max_width);
 }
 
-void AddHealthCommand(CLI::App& app, CommandContext& context, const std::string& name,
-                      const std::string& about,
-                      std::string (*view)(const std::vector<Target>&, const Results<Healthy>&)) {
+void AddHealthCommand(CLI::App& app, CommandContext& context,
+                      const std::string& name, const std::string& about,
+                      std::string (*view)(const std::vector<Target>&,
+                                          const Results<Healthy>&)) {
   CLI::App* command = app.add_subcommand(name, about);
   command->callback([&context, view] {
     context.run = [&context, view](Interrupt& interrupt) {
-      return RunRead<Healthy>(context.options, interrupt,
-                              {"health", BeginHealth, view,
-                               [](const Healthy&) -> const google::protobuf::Message* {
-                                 return nullptr;
-                               }});
+      return RunRead<Healthy>(
+          context.options, interrupt,
+          {"health", BeginHealth, view,
+           [](const Healthy&) -> const google::protobuf::Message* {
+             return nullptr;
+           }});
     };
   });
 }
@@ -65,13 +72,15 @@ void AddHealthCommand(CLI::App& app, CommandContext& context, const std::string&
 }  // namespace
 
 void AddListCommand(CLI::App& app, CommandContext& context) {
-  AddHealthCommand(app, context, "list", "The hosts with their ids, and whether they answer",
+  AddHealthCommand(app, context, "list",
+                   "The hosts with their ids, and whether they answer",
                    ViewList);
 }
 
 void AddPingCommand(CLI::App& app, CommandContext& context) {
   AddHealthCommand(app, context, "ping",
-                   "How long each host takes to answer, the first time with the TLS handshake",
+                   "How long each host takes to answer, the first time with "
+                   "the TLS handshake",
                    ViewPing);
 }
 

@@ -29,15 +29,17 @@ struct PkiOptions {
 
 int Report(const absl::StatusOr<Issued>& issued) {
   if (!issued.ok()) return UsageError(issued.status());
-  printf("%s\n%s\n", issued->certificate_path.c_str(), issued->key_path.c_str());
+  printf("%s\n%s\n", issued->certificate_path.c_str(),
+         issued->key_path.c_str());
   return kExitOk;
 }
 
 using Action = int (*)(const PkiOptions&);
 
 CLI::App* AddAction(CLI::App& pki, CommandContext& context,
-                    const std::shared_ptr<PkiOptions>& options, const std::string& name,
-                    const std::string& about, Action action) {
+                    const std::shared_ptr<PkiOptions>& options,
+                    const std::string& name, const std::string& about,
+                    Action action) {
   CLI::App* command = pki.add_subcommand(name, about);
   command->callback([&context, options, action] {
     context.run = [options, action](Interrupt&) { return action(*options); };
@@ -46,24 +48,30 @@ CLI::App* AddAction(CLI::App& pki, CommandContext& context,
 }
 
 void AddDirectory(CLI::App* command, PkiOptions& options) {
-  command->add_option("DIR", options.directory, "Directory of the authority")->required();
+  command->add_option("DIR", options.directory, "Directory of the authority")
+      ->required();
 }
 
 void AddIssueOptions(CLI::App* command, PkiOptions& options) {
   AddDirectory(command, options);
-  command->add_option("NAME", options.name, "Whose certificate: [a-z0-9._-]")->required();
-  command->add_option("--days", options.issue.days, "How long it is valid")->capture_default_str();
-  command->add_flag("--force", options.issue.force, "Replace what is there under that name");
+  command->add_option("NAME", options.name, "Whose certificate: [a-z0-9._-]")
+      ->required();
+  command->add_option("--days", options.issue.days, "How long it is valid")
+      ->capture_default_str();
+  command->add_flag("--force", options.issue.force,
+                    "Replace what is there under that name");
 }
 
 int Init(const PkiOptions& options) {
   return Report(InitAuthority(options.directory, options.authority));
 }
 int Agent(const PkiOptions& options) {
-  return Report(IssueAgent(options.directory, options.name, options.sans, options.issue));
+  return Report(
+      IssueAgent(options.directory, options.name, options.sans, options.issue));
 }
 int Client(const PkiOptions& options) {
-  return Report(IssueClient(options.directory, options.name, options.role, options.issue));
+  return Report(IssueClient(options.directory, options.name, options.role,
+                            options.issue));
 }
 int Shim(const PkiOptions& options) {
   return Report(IssueShim(options.directory, options.name, options.issue));
@@ -87,45 +95,59 @@ int RevokeCertificate(const PkiOptions& options) {
 
 void AddPkiCommand(CLI::App& app, CommandContext& context) {
   CLI::App* pki = app.add_subcommand(
-      "pki", "Make and judge certificates: an authority, agents, callers, shims");
+      "pki",
+      "Make and judge certificates: an authority, agents, callers, shims");
   pki->require_subcommand(1);
   auto options = std::make_shared<PkiOptions>();
 
-  CLI::App* init = AddAction(*pki, context, options, "init",
-                             "Make an authority: DIR/ca.crt and DIR/ca.key", Init);
+  CLI::App* init =
+      AddAction(*pki, context, options, "init",
+                "Make an authority: DIR/ca.crt and DIR/ca.key", Init);
   AddDirectory(init, *options);
-  init->add_option("--trust-domain", options->authority.trust_domain,
-                   "Name of the fleet; certificates of another are not accepted")
+  init->add_option(
+          "--trust-domain", options->authority.trust_domain,
+          "Name of the fleet; certificates of another are not accepted")
       ->capture_default_str();
   init->add_option("--days", options->authority.days, "How long it is valid")
       ->capture_default_str();
   init->add_flag("--force", options->authority.force,
                  "Replace an authority; all that it issued become worthless");
 
-  CLI::App* agent = AddAction(*pki, context, options, "agent",
-                              "Issue for an agent: DIR/NAME.crt and DIR/NAME.key", Agent);
+  CLI::App* agent =
+      AddAction(*pki, context, options, "agent",
+                "Issue for an agent: DIR/NAME.crt and DIR/NAME.key", Agent);
   AddIssueOptions(agent, *options);
-  agent->add_option("--san", options->sans,
-                    "Further DNS name or IP address by which it is dialled; may be repeated");
+  agent->add_option(
+      "--san", options->sans,
+      "Further DNS name or IP address by which it is dialled; may be repeated");
 
   CLI::App* client = AddAction(*pki, context, options, "client",
                                "Issue for a caller with a role", Client);
   AddIssueOptions(client, *options);
-  client->add_option("--role", options->role, "What the caller may do: viewer, operator or admin")
+  client
+      ->add_option("--role", options->role,
+                   "What the caller may do: viewer, operator or admin")
       ->required()
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Role>{
-          {"viewer", Role::kViewer}, {"operator", Role::kOperator}, {"admin", Role::kAdmin}}));
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Role>{{"viewer", Role::kViewer},
+                                      {"operator", Role::kOperator},
+                                      {"admin", Role::kAdmin}}));
 
-  CLI::App* shim = AddAction(*pki, context, options, "shim", "Issue for a shim", Shim);
+  CLI::App* shim =
+      AddAction(*pki, context, options, "shim", "Issue for a shim", Shim);
   AddIssueOptions(shim, *options);
 
-  CLI::App* show = AddAction(*pki, context, options, "show", "Say what a certificate says", ShowFile);
+  CLI::App* show = AddAction(*pki, context, options, "show",
+                             "Say what a certificate says", ShowFile);
   show->add_option("FILE", options->file, "PEM file")->required();
 
-  CLI::App* revoke = AddAction(*pki, context, options, "revoke",
-                               "Put a certificate on DIR/denylist", RevokeCertificate);
+  CLI::App* revoke =
+      AddAction(*pki, context, options, "revoke",
+                "Put a certificate on DIR/denylist", RevokeCertificate);
   AddDirectory(revoke, *options);
-  revoke->add_option("CERTIFICATE", options->serial_or_file, "Serial in hex, or a PEM file")
+  revoke
+      ->add_option("CERTIFICATE", options->serial_or_file,
+                   "Serial in hex, or a PEM file")
       ->required();
 }
 

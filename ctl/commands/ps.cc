@@ -18,10 +18,13 @@ void AddPsCommand(CLI::App& app, CommandContext& context) {
       "ps", "The processes that use most CPU (percent of one core) or memory");
   auto options = std::make_shared<PsOptions>();
   command->add_option("-n,--top", options->top, "How many of each host")
-      ->check(CLI::Range(1, 10000))->capture_default_str();
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
   command->add_option("--sort", options->order, "By cpu or mem")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, v1::ProcessOrder>{
-          {"cpu", v1::PROCESS_ORDER_CPU}, {"mem", v1::PROCESS_ORDER_MEMORY}}));
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, v1::ProcessOrder>{
+              {"cpu", v1::PROCESS_ORDER_CPU},
+              {"mem", v1::PROCESS_ORDER_MEMORY}}));
   command->callback([&context, options] {
     context.run = [&context, options](Interrupt& interrupt) {
       using Response = v1::ProcessesResponse;
@@ -35,7 +38,8 @@ void AddPsCommand(CLI::App& app, CommandContext& context) {
              request.set_order(options->order);
              return client.Processes(request, timeout, std::move(done));
            },
-           [](const std::vector<Target>& targets, const Results<Response>& results) {
+           [](const std::vector<Target>& targets,
+              const Results<Response>& results) {
              return ViewProcesses(targets, results, ViewForOutput());
            },
            [](const Response& response) { return &response; }});

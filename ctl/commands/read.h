@@ -15,7 +15,8 @@
 #include "ctl/json.h"
 #include "ctl/views.h"
 
-// What the commands that only read have in common: ask all, print, perhaps again.
+// What the commands that only read have in common: ask all, print, perhaps
+// again.
 namespace specula::ctl {
 
 // Prints to standard error what the user can mend, and returns kExitUsage.
@@ -27,8 +28,8 @@ bool Print(const std::string& text);
 // How wide a terminal on standard output is; SIZE_MAX if it is none.
 ViewOptions ViewForOutput();
 
-// What comes before the text of each round of --watch: it clears a terminal, and
-// parts the rounds elsewhere.
+// What comes before the text of each round of --watch: it clears a terminal,
+// and parts the rounds elsewhere.
 std::string RoundPrefix(bool first);
 
 template <typename Response>
@@ -38,18 +39,22 @@ struct ReadCommand {
   std::function<AgentClient::Call(AgentClient&, absl::Duration timeout,
                                   AgentClient::OnAnswer<Response>)>
       begin;
-  std::function<std::string(const std::vector<Target>&, const Results<Response>&)> view;
+  std::function<std::string(const std::vector<Target>&,
+                            const Results<Response>&)>
+      view;
   // The part of an answer that is shown as JSON; null: nothing.
   std::function<const google::protobuf::Message*(const Response&)> json_payload;
 };
 
 template <typename Response>
-std::string ViewJson(const ReadCommand<Response>& command, const std::vector<Target>& targets,
+std::string ViewJson(const ReadCommand<Response>& command,
+                     const std::vector<Target>& targets,
                      const Results<Response>& results) {
   std::string text;
   for (size_t i = 0; i < targets.size(); ++i) {
     const bool ok = results[i].ending.outcome == Outcome::kOk;
-    text += JsonLine(targets[i], results[i].ending, results[i].elapsed, command.json_name,
+    text += JsonLine(targets[i], results[i].ending, results[i].elapsed,
+                     command.json_name,
                      ok ? command.json_payload(results[i].response) : nullptr);
   }
   return text;
@@ -64,7 +69,8 @@ int RunRead(const FleetOptions& options, Interrupt& interrupt,
   const absl::Duration timeout = absl::Seconds(options.timeout_seconds);
   for (bool first = true;; first = false) {
     const Results<Response> results = AskAll<Response>(
-        *targets, interrupt, [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
+        *targets, interrupt,
+        [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
           return command.begin(client, timeout, std::move(done));
         });
     const bool once = options.watch_seconds <= 0;
@@ -75,9 +81,10 @@ int RunRead(const FleetOptions& options, Interrupt& interrupt,
     if (interrupt.interrupted()) return kExitInterrupted;
     if (once) {
       const bool all_ok =
-          std::all_of(results.begin(), results.end(), [](const HostResult<Response>& result) {
-            return result.ending.outcome == Outcome::kOk;
-          });
+          std::all_of(results.begin(), results.end(),
+                      [](const HostResult<Response>& result) {
+                        return result.ending.outcome == Outcome::kOk;
+                      });
       return all_ok ? kExitOk : kExitNoResult;
     }
     const absl::Time next = absl::Now() + absl::Seconds(options.watch_seconds);

@@ -5,17 +5,20 @@ namespace specula::ctl {
 
 void AddStatusCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand(
-      "status", "One line for each host: CPU, memory, disk, load, network, uptime");
+      "status",
+      "One line for each host: CPU, memory, disk, load, network, uptime");
   command->callback([&context] {
     context.run = [&context](Interrupt& interrupt) {
       using Response = v1::StatusResponse;
       return RunRead<Response>(
           context.options, interrupt,
           {"status",
-           [](AgentClient& client, absl::Duration timeout, AgentClient::OnAnswer<Response> done) {
+           [](AgentClient& client, absl::Duration timeout,
+              AgentClient::OnAnswer<Response> done) {
              return client.Status({}, timeout, std::move(done));
            },
-           [](const std::vector<Target>& targets, const Results<Response>& results) {
+           [](const std::vector<Target>& targets,
+              const Results<Response>& results) {
              return ViewStatus(targets, results, ViewForOutput());
            },
            [](const Response& response) { return &response; }});

@@ -28,10 +28,11 @@ absl::StatusOr<UniqueFd> OpenForReading(const std::string& path) {
 
 bool IsOwnGroup(gid_t group) {
   if (group == getegid()) return true;
-  std::vector<gid_t> groups(static_cast<size_t>(std::max(0, getgroups(0, nullptr))));
+  std::vector<gid_t> groups(
+      static_cast<size_t>(std::max(0, getgroups(0, nullptr))));
   int count = getgroups(static_cast<int>(groups.size()), groups.data());
-  return count > 0 && std::find(groups.begin(), groups.begin() + count, group) !=
-                          groups.begin() + count;
+  return count > 0 && std::find(groups.begin(), groups.begin() + count,
+                                group) != groups.begin() + count;
 }
 
 absl::Status CheckSecret(int fd, const std::string& path) {
@@ -44,19 +45,20 @@ absl::Status CheckSecret(int fd, const std::string& path) {
         absl::StrCat(path, " is not a regular file"));
   }
   if (info.st_uid != geteuid() && info.st_uid != 0) {
-    return absl::PermissionDeniedError(absl::StrFormat(
-        "%s holds a secret but belongs to user %d; it must belong to user %d or root",
-        path, info.st_uid, geteuid()));
+    return absl::PermissionDeniedError(
+        absl::StrFormat("%s holds a secret but belongs to user %d; it must "
+                        "belong to user %d or root",
+                        path, info.st_uid, geteuid()));
   }
   const bool others = (info.st_mode & S_IRWXO) != 0;
   const bool foreign_group =
       (info.st_mode & S_IRWXG) != 0 && !IsOwnGroup(info.st_gid);
   const bool group_writes = (info.st_mode & S_IWGRP) != 0;
   if (others || foreign_group || group_writes) {
-    return absl::PermissionDeniedError(
-        absl::StrFormat("%s holds a secret but others may access it (mode %04o); "
-                        "run: chmod 600 %s",
-                        path, info.st_mode & 07777, path));
+    return absl::PermissionDeniedError(absl::StrFormat(
+        "%s holds a secret but others may access it (mode %04o); "
+        "run: chmod 600 %s",
+        path, info.st_mode & 07777, path));
   }
   return absl::OkStatus();
 }
@@ -108,10 +110,12 @@ absl::Status WriteFileAtomically(const std::string& path,
   UniqueFd fd(open(temporary.c_str(),
                    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!fd.valid()) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot create ", temporary));
+    return absl::ErrnoToStatus(errno,
+                               absl::StrCat("cannot create ", temporary));
   }
   auto fail = [&](absl::string_view what) {
-    absl::Status status = absl::ErrnoToStatus(errno, absl::StrCat(what, " ", path));
+    absl::Status status =
+        absl::ErrnoToStatus(errno, absl::StrCat(what, " ", path));
     unlink(temporary.c_str());
     return status;
   };
@@ -127,10 +131,12 @@ absl::Status WriteFileAtomically(const std::string& path,
   if (fchmod(fd.get(), mode) != 0) return fail("cannot set the mode of");
   if (fsync(fd.get()) != 0) return fail("cannot write");
   if (replace) {
-    if (rename(temporary.c_str(), path.c_str()) != 0) return fail("cannot replace");
+    if (rename(temporary.c_str(), path.c_str()) != 0)
+      return fail("cannot replace");
     return absl::OkStatus();
   }
-  // link(2) fails where rename(2) would replace, so two writers cannot both win.
+  // link(2) fails where rename(2) would replace, so two writers cannot both
+  // win.
   if (link(temporary.c_str(), path.c_str()) != 0) {
     if (errno == EEXIST) {
       unlink(temporary.c_str());

@@ -22,9 +22,10 @@ absl::StatusOr<std::string> ReadAll(int fd, absl::string_view name,
 absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      size_t max_bytes = 1 << 20);
 
-// Reads a file that holds a secret. As ReadFile, but PERMISSION_DENIED unless it
-// is a regular file of this user or root, not accessible to others, and to a
-// group only if that is one of this process's own (a mounted Kubernetes secret).
+// Reads a file that holds a secret. As ReadFile, but PERMISSION_DENIED unless
+// it is a regular file of this user or root, not accessible to others, and to a
+// group only if that is one of this process's own (a mounted Kubernetes
+// secret).
 absl::StatusOr<std::string> ReadSecretFile(const std::string& path,
                                            size_t max_bytes = 1 << 20);
 

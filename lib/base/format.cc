@@ -30,11 +30,12 @@ size_t DecodeUtf8(absl::string_view text, uint32_t& code) {
   return code < kLeast[length] || code > 0x10ffff || surrogate ? 0 : length;
 }
 
-// What moves text about although it is no control character: bidirectional marks
-// and overrides, and the separators of lines and paragraphs.
+// What moves text about although it is no control character: bidirectional
+// marks and overrides, and the separators of lines and paragraphs.
 bool IsLayoutControl(uint32_t code) {
   return code == 0x61c || code == 0x200e || code == 0x200f ||
-         (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+         (code >= 0x2028 && code <= 0x202e) ||
+         (code >= 0x2066 && code <= 0x2069);
 }
 
 }  // namespace
@@ -74,7 +75,8 @@ std::string EscapeControls(absl::string_view text) {
     uint32_t code = 0;
     const size_t length = DecodeUtf8(text, code);
     if (length == 0) {
-      absl::StrAppendFormat(&safe, "\\x%02x", static_cast<unsigned char>(text[0]));
+      absl::StrAppendFormat(&safe, "\\x%02x",
+                            static_cast<unsigned char>(text[0]));
       text.remove_prefix(1);
       continue;
     }

@@ -20,12 +20,12 @@ std::string FormatElapsed(absl::Duration duration);
 
 // Text from a host made safe for a terminal or one line of a log: control
 // characters (C0, DEL, C1) and bytes that are not UTF-8 become \xNN, newline
-// and tab \n and \t, the bidirectional overrides and line separators \u202e and the
-// like. All else stays.
+// and tab \n and \t, the bidirectional overrides and line separators \u202e and
+// the like. All else stays.
 std::string EscapeControls(absl::string_view text);
 
-// Replaces every byte that is not part of valid UTF-8 with U+FFFD, as a field of
-// type string of a proto needs it.
+// Replaces every byte that is not part of valid UTF-8 with U+FFFD, as a field
+// of type string of a proto needs it.
 std::string ToUtf8(absl::string_view bytes);
 
 }  // namespace specula

@@ -12,8 +12,8 @@ namespace specula {
 namespace {
 
 absl::Status Odd(absl::string_view text, absl::string_view why) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("'", EscapeControls(text), "' is not HOST or HOST:PORT: ", why));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "'", EscapeControls(text), "' is not HOST or HOST:PORT: ", why));
 }
 
 bool IsHostCharacter(char c) {
@@ -30,9 +30,8 @@ absl::StatusOr<uint16_t> ParsePort(absl::string_view text,
                                    absl::string_view digits) {
   int port = 0;
   const bool plain = !digits.empty() && digits.size() <= 5 &&
-                     std::all_of(digits.begin(), digits.end(), [](char c) {
-                       return c >= '0' && c <= '9';
-                     });
+                     std::all_of(digits.begin(), digits.end(),
+                                 [](char c) { return c >= '0' && c <= '9'; });
   if (!plain || !absl::SimpleAtoi(digits, &port) || port > 65535) {
     return Odd(text, "the port must be a number from 0 to 65535");
   }
@@ -71,7 +70,8 @@ absl::StatusOr<HostPort> ParseHostPort(absl::string_view text,
                    bracketed ? IsAddressCharacter : IsHostCharacter)) {
     return Odd(text, "a host has letters, digits, '-', '.' and '_' only");
   }
-  if (host.size() > 253) return Odd(text, "the host is longer than 253 characters");
+  if (host.size() > 253)
+    return Odd(text, "the host is longer than 253 characters");
   if (host.front() == '-') return Odd(text, "a host does not start with '-'");
   if (!rest.empty()) {
     ASSIGN_OR_RETURN(result.port, ParsePort(text, rest.substr(1)));

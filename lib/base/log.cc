@@ -39,7 +39,8 @@ void Write(LogLevel level, absl::string_view message,
   std::string line = FormatLogLine(time, level, message, fields);
   line += '\n';
   // A log that cannot be written has nowhere to be complained of.
-  [[maybe_unused]] ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+  [[maybe_unused]] ssize_t written =
+      write(STDERR_FILENO, line.data(), line.size());
 }
 
 }  // namespace

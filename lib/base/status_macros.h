@@ -8,16 +8,17 @@
 
 // Returns from the enclosing function if `expression`, an absl::Status, is not
 // OK.
-#define RETURN_IF_ERROR(expression)                             \
-  do {                                                          \
-    absl::Status specula_status_ = (expression);                \
-    if (!specula_status_.ok()) return specula_status_;          \
+#define RETURN_IF_ERROR(expression)                    \
+  do {                                                 \
+    absl::Status specula_status_ = (expression);       \
+    if (!specula_status_.ok()) return specula_status_; \
   } while (false)
 
-// ASSIGN_OR_RETURN(auto x, F()): assigns the value of the absl::StatusOr F(), or
-// returns its status from the enclosing function.
-#define ASSIGN_OR_RETURN(target, expression) \
-  SPECULA_ASSIGN_OR_RETURN_(SPECULA_CONCAT_(status_or_, __LINE__), target, expression)
+// ASSIGN_OR_RETURN(auto x, F()): assigns the value of the absl::StatusOr F(),
+// or returns its status from the enclosing function.
+#define ASSIGN_OR_RETURN(target, expression)                               \
+  SPECULA_ASSIGN_OR_RETURN_(SPECULA_CONCAT_(status_or_, __LINE__), target, \
+                            expression)
 
 #define SPECULA_CONCAT_INNER_(a, b) a##b
 #define SPECULA_CONCAT_(a, b) SPECULA_CONCAT_INNER_(a, b)

@@ -11,7 +11,8 @@ namespace specula {
 // Times are those of MonotonicNow(). Not thread-safe.
 class TokenBucket {
  public:
-  TokenBucket(double rate, double burst) : rate_(rate), burst_(burst), tokens_(burst) {}
+  TokenBucket(double rate, double burst)
+      : rate_(rate), burst_(burst), tokens_(burst) {}
 
   // Takes `amount` units if they are there; else takes none and returns false.
   bool Take(double amount, absl::Duration now) {

@@ -26,9 +26,8 @@ bool IsSetting(const CLI::Option& option) {
   static constexpr std::string_view kNot[] = {"help", "version", "config",
                                               "check-config"};
   const std::vector<std::string>& names = option.get_lnames();
-  return !names.empty() &&
-         std::find(std::begin(kNot), std::end(kNot), names.front()) ==
-             std::end(kNot);
+  return !names.empty() && std::find(std::begin(kNot), std::end(kNot),
+                                     names.front()) == std::end(kNot);
 }
 
 std::vector<std::string> KnownKeys(CLI::App& app) {
@@ -76,17 +75,20 @@ absl::Status ApplyOne(CLI::App& app, const std::string& key,
   if (option->count() > 0) return absl::OkStatus();  // set with more authority
   std::vector<std::string> words = Words(value);
   if (words.empty()) {
-    return Odd(name, value.source(),
-               absl::StrCat("'", key, "' has a value of a kind it cannot take"));
+    return Odd(
+        name, value.source(),
+        absl::StrCat("'", key, "' has a value of a kind it cannot take"));
   }
   if (value.is_array() && option->get_items_expected_max() <= 1) {
-    return Odd(name, value.source(), absl::StrCat("'", key, "' takes one value"));
+    return Odd(name, value.source(),
+               absl::StrCat("'", key, "' takes one value"));
   }
   try {
     option->add_result(std::move(words));
     option->run_callback();
   } catch (const CLI::Error& error) {
-    return Odd(name, value.source(), absl::StrCat("'", key, "': ", error.what()));
+    return Odd(name, value.source(),
+               absl::StrCat("'", key, "': ", error.what()));
   }
   return absl::OkStatus();
 }

@@ -10,15 +10,15 @@
 namespace specula {
 
 // The order of authority of every program's settings is: command line, then
-// environment, then file. The first two are CLI11's own (envname); this adds the
-// third.
+// environment, then file. The first two are CLI11's own (envname); this adds
+// the third.
 
 // Gives the values of the TOML file `path` to those options of `app` that
 // neither the command line nor the environment has set. The key max-connections
-// (or max_connections) sets --max-connections; an array sets an option that takes
-// several values. INVALID_ARGUMENT with FILE:LINE for bad TOML, an unknown key (with
-// those that are known) or a value the option refuses. A file that is not there is
-// NOT_FOUND if `must_exist`, else nothing happens.
+// (or max_connections) sets --max-connections; an array sets an option that
+// takes several values. INVALID_ARGUMENT with FILE:LINE for bad TOML, an
+// unknown key (with those that are known) or a value the option refuses. A file
+// that is not there is NOT_FOUND if `must_exist`, else nothing happens.
 //
 // Call it after app.parse.
 absl::Status ApplyTomlFile(CLI::App& app, const std::string& path,

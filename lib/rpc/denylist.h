@@ -13,9 +13,9 @@ namespace specula {
 // of Certificate::serial.
 using Denylist = absl::flat_hash_set<std::string>;
 
-// Reads a denylist: one serial in hex on a line, '#' starts a comment, blank lines
-// are fine. INVALID_ARGUMENT with the line's number if one is not a serial: a
-// list that is only half understood is not a list.
+// Reads a denylist: one serial in hex on a line, '#' starts a comment, blank
+// lines are fine. INVALID_ARGUMENT with the line's number if one is not a
+// serial: a list that is only half understood is not a list.
 absl::StatusOr<Denylist> ParseDenylist(absl::string_view text);
 
 }  // namespace specula

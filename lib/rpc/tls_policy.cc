@@ -42,13 +42,15 @@ void CleanEnvironment() {
 absl::Status CheckPolicyHolds() {
   SSL_CTX* context = SSL_CTX_new(TLS_method());
   if (context == nullptr) return absl::InternalError("SSL_CTX_new failed");
-  constexpr uint64_t kOld = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2;
+  constexpr uint64_t kOld =
+      SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2;
   const bool only_13 = (SSL_CTX_get_options(context) & kOld) == kOld;
   const bool no_tickets = SSL_CTX_get_num_tickets(context) == 0;
   SSL_CTX_free(context);
   if (only_13 && no_tickets) return absl::OkStatus();
   return absl::InternalError(
-      "OpenSSL did not take the policy of TLS 1.3 without tickets; refusing to go on");
+      "OpenSSL did not take the policy of TLS 1.3 without tickets; refusing to "
+      "go on");
 }
 
 class Verifier : public grpc::experimental::ExternalCertificateVerifier {
@@ -65,7 +67,8 @@ class Verifier : public grpc::experimental::ExternalCertificateVerifier {
     return true;
   }
 
-  void Cancel(grpc::experimental::TlsCustomVerificationCheckRequest*) override {}
+  void Cancel(grpc::experimental::TlsCustomVerificationCheckRequest*) override {
+  }
 
  private:
   const PeerCheck check_;
@@ -76,9 +79,9 @@ class Verifier : public grpc::experimental::ExternalCertificateVerifier {
 absl::Status EnforceTlsPolicy() {
   CleanEnvironment();
   UniqueFd file(memfd_create("openssl.cnf", MFD_CLOEXEC));
-  if (!file.valid() ||
-      write(file.get(), kOpenSslConfiguration.data(), kOpenSslConfiguration.size()) !=
-          static_cast<ssize_t>(kOpenSslConfiguration.size())) {
+  if (!file.valid() || write(file.get(), kOpenSslConfiguration.data(),
+                             kOpenSslConfiguration.size()) !=
+                           static_cast<ssize_t>(kOpenSslConfiguration.size())) {
     return absl::ErrnoToStatus(errno, "memfd for the OpenSSL configuration");
   }
   const std::string path = absl::StrCat("/proc/self/fd/", file.get());

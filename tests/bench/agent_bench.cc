@@ -1,5 +1,6 @@
-// What the agent costs, measured in one run beside what it is compared with. Prints one line for
-// each number with its bar; the exit code says nothing about them.
+// What the agent costs, measured in one run beside what it is compared with.
+// Prints one line for each number with its bar; the exit code says nothing
+// about them.
 //
 //   agent_bench [--idle SECONDS] [--node-exporter PATH]
 #include <arpa/inet.h>
@@ -31,7 +32,8 @@
 namespace specula::testing {
 namespace {
 
-// Sums over all threads of a process; CPU time in nanoseconds is that of the scheduler.
+// Sums over all threads of a process; CPU time in nanoseconds is that of the
+// scheduler.
 struct Usage {
   double cpu_seconds = 0;
   int64_t wakeups = 0;
@@ -40,8 +42,8 @@ struct Usage {
 Usage ReadUsage(pid_t pid) {
   Usage usage;
   std::error_code ignored;
-  for (const auto& task :
-       std::filesystem::directory_iterator(absl::StrCat("/proc/", pid, "/task"), ignored)) {
+  for (const auto& task : std::filesystem::directory_iterator(
+           absl::StrCat("/proc/", pid, "/task"), ignored)) {
     const std::string directory = task.path().string();
     absl::StatusOr<std::string> schedstat = ReadFile(directory + "/schedstat");
     if (schedstat.ok()) {
@@ -65,19 +67,25 @@ Usage ReadUsage(pid_t pid) {
 }
 
 int64_t ResidentKilobytes(pid_t pid) {
-  absl::StatusOr<std::string> status = ReadFile(absl::StrCat("/proc/", pid, "/status"));
+  absl::StatusOr<std::string> status =
+      ReadFile(absl::StrCat("/proc/", pid, "/status"));
   if (!status.ok()) return 0;
   for (absl::string_view line : absl::StrSplit(*status, '\n')) {
     int64_t kilobytes = 0;
     if (absl::StartsWith(line, "VmRSS:")) {
-      const std::vector<absl::string_view> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
-      if (words.size() >= 2 && absl::SimpleAtoi(words[words.size() - 2], &kilobytes)) return kilobytes;
+      const std::vector<absl::string_view> words =
+          absl::StrSplit(line, ' ', absl::SkipEmpty());
+      if (words.size() >= 2 &&
+          absl::SimpleAtoi(words[words.size() - 2], &kilobytes))
+        return kilobytes;
     }
   }
   return 0;
 }
 
-double Microseconds(absl::Duration duration) { return absl::ToDoubleMicroseconds(duration); }
+double Microseconds(absl::Duration duration) {
+  return absl::ToDoubleMicroseconds(duration);
+}
 
 struct Percentiles {
   double p50, p99;
@@ -88,7 +96,8 @@ Percentiles Of(std::vector<double> values) {
   return {values[values.size() / 2], values[values.size() * 99 / 100]};
 }
 
-// A process that sends back what it gets: the least that a request over TCP costs.
+// A process that sends back what it gets: the least that a request over TCP
+// costs.
 class Echo {
  public:
   Echo() {
@@ -113,7 +122,8 @@ class Echo {
       _exit(0);
     }
     client_.Reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    connect(client_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+    connect(client_.get(), reinterpret_cast<sockaddr*>(&address),
+            sizeof address);
     NoDelay(client_.get());
   }
   ~Echo() {
@@ -150,7 +160,8 @@ double Time(const std::function<void()>& work) {
 template <typename Request, typename Response>
 std::function<void()> UnaryCall(
     v1::Specula::Stub& stub,
-    grpc::Status (v1::Specula::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+    grpc::Status (v1::Specula::Stub::*method)(grpc::ClientContext*,
+                                              const Request&, Response*),
     Request request = {}) {
   return [&stub, method, request] {
     grpc::ClientContext context;
@@ -182,38 +193,47 @@ void BenchUnary(const Echo& echo, v1::Specula::Stub& stub, pid_t pid) {
   std::vector<double> echoes;
   for (int round = 0; round < 50; ++round) {
     for (int i = 0; i < 100; ++i) calls.push_back(Time(cpu));
-    for (int i = 0; i < 100; ++i) echoes.push_back(Time([&] { echo.RoundTrip(); }));
+    for (int i = 0; i < 100; ++i)
+      echoes.push_back(Time([&] { echo.RoundTrip(); }));
   }
   const Percentiles call = Of(calls);
   const Percentiles raw = Of(echoes);
-  printf("unary Cpu, warm, mTLS       p50 %7.1f us  p99 %7.1f us\n", call.p50, call.p99);
-  printf("raw TCP echo                p50 %7.1f us  p99 %7.1f us\n", raw.p50, raw.p99);
-  printf("  ratio of p50              %.2f  (bar: at most 2.5)\n", call.p50 / raw.p50);
-  printf("agent CPU for one Cpu       %.1f us  (bar: at most 150)\n", CpuPerCall(pid, 3000, cpu));
+  printf("unary Cpu, warm, mTLS       p50 %7.1f us  p99 %7.1f us\n", call.p50,
+         call.p99);
+  printf("raw TCP echo                p50 %7.1f us  p99 %7.1f us\n", raw.p50,
+         raw.p99);
+  printf("  ratio of p50              %.2f  (bar: at most 2.5)\n",
+         call.p50 / raw.p50);
+  printf("agent CPU for one Cpu       %.1f us  (bar: at most 150)\n",
+         CpuPerCall(pid, 3000, cpu));
 }
 
 // One scrape of node_exporter over plain HTTP on a kept connection.
 class NodeExporter {
  public:
   explicit NodeExporter(const std::string& path)
-      : process_({.arguments = {path, "--web.listen-address=127.0.0.1:19473",
-                                "--web.disable-exporter-metrics", "--collector.disable-defaults",
-                                "--collector.cpu", "--collector.meminfo", "--collector.loadavg",
-                                "--collector.filesystem", "--collector.netdev",
-                                "--collector.diskstats", "--collector.stat", "--collector.uname",
-                                "--collector.pressure"}}) {
+      : process_(
+            {.arguments = {path, "--web.listen-address=127.0.0.1:19473",
+                           "--web.disable-exporter-metrics",
+                           "--collector.disable-defaults", "--collector.cpu",
+                           "--collector.meminfo", "--collector.loadavg",
+                           "--collector.filesystem", "--collector.netdev",
+                           "--collector.diskstats", "--collector.stat",
+                           "--collector.uname", "--collector.pressure"}}) {
     sockaddr_in address = {};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(19473);
     Eventually([&] {
       fd_.Reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      return connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+      return connect(fd_.get(), reinterpret_cast<sockaddr*>(&address),
+                     sizeof address) == 0;
     });
   }
   pid_t pid() const { return process_.pid(); }
   void Scrape() const {
-    const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const std::string request =
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
     if (write(fd_.get(), request.data(), request.size()) < 0) abort();
     std::string answer;
     char buffer[65536];
@@ -227,9 +247,13 @@ class NodeExporter {
       const size_t length = answer.find("Content-Length: ");
       if (length < body) {
         size_t bytes = 0;
-        absl::SimpleAtoi(answer.substr(length + 16, answer.find("\r\n", length) - length - 16), &bytes);
+        absl::SimpleAtoi(
+            answer.substr(length + 16,
+                          answer.find("\r\n", length) - length - 16),
+            &bytes);
         if (answer.size() >= body + 4 + bytes) return;
-      } else if (answer.size() >= 5 && answer.compare(answer.size() - 5, 5, "0\r\n\r\n") == 0) {
+      } else if (answer.size() >= 5 &&
+                 answer.compare(answer.size() - 5, 5, "0\r\n\r\n") == 0) {
         return;
       }
     }
@@ -240,17 +264,22 @@ class NodeExporter {
   UniqueFd fd_;
 };
 
-void BenchStatus(v1::Specula::Stub& stub, pid_t pid, const std::string& node_exporter) {
-  auto status = UnaryCall(stub, &v1::Specula::Stub::Status, v1::StatusRequest());
+void BenchStatus(v1::Specula::Stub& stub, pid_t pid,
+                 const std::string& node_exporter) {
+  auto status =
+      UnaryCall(stub, &v1::Specula::Stub::Status, v1::StatusRequest());
   const double ours = CpuPerCall(pid, 1000, status);
   printf("agent CPU for one Status    %.0f us\n", ours);
   if (node_exporter.empty()) {
-    printf("  node_exporter             not measured: give --node-exporter PATH\n");
+    printf(
+        "  node_exporter             not measured: give --node-exporter "
+        "PATH\n");
   } else {
     const NodeExporter peer(node_exporter);
     const double theirs = CpuPerCall(peer.pid(), 300, [&] { peer.Scrape(); });
     printf("node_exporter for a scrape  %.0f us, same collectors\n", theirs);
-    printf("  ratio                     %.1f times less  (bar: at least 10)\n", theirs / ours);
+    printf("  ratio                     %.1f times less  (bar: at least 10)\n",
+           theirs / ours);
   }
 }
 
@@ -261,18 +290,23 @@ void BenchProcesses(v1::Specula::Stub& stub, pid_t pid) {
     have += isdigit(entry.path().filename().string()[0]) != 0 ? 1 : 0;
   }
   for (int i = have; i < 500; ++i) {
-    sleepers.push_back(std::make_unique<Process>(Process::Options{.arguments = {"sleep", "600"}}));
+    sleepers.push_back(std::make_unique<Process>(
+        Process::Options{.arguments = {"sleep", "600"}}));
   }
-  auto processes = UnaryCall(stub, &v1::Specula::Stub::Processes, v1::ProcessesRequest());
+  auto processes =
+      UnaryCall(stub, &v1::Specula::Stub::Processes, v1::ProcessesRequest());
   for (int i = 0; i < 20; ++i) processes();
   std::vector<double> times;
   for (int i = 0; i < 200; ++i) times.push_back(Time(processes));
-  printf("Processes with 500 of them  p50 %.2f ms, agent CPU %.2f ms  (bar: at most 5 ms)\n",
-         Of(times).p50 / 1000, CpuPerCall(pid, 200, processes) / 1000);
+  printf(
+      "Processes with 500 of them  p50 %.2f ms, agent CPU %.2f ms  (bar: at "
+      "most 5 ms)\n",
+      Of(times).p50 / 1000, CpuPerCall(pid, 200, processes) / 1000);
 }
 
 void BenchColdStart(const Pki& pki, const AgentProcess& agent) {
-  const auto command = ControllerArguments(pki, "viewer", agent.host(), {"status"});
+  const auto command =
+      ControllerArguments(pki, "viewer", agent.host(), {"status"});
   std::vector<double> times;
   for (int i = 0; i < 30; ++i) {
     times.push_back(Time([&] {
@@ -283,8 +317,10 @@ void BenchColdStart(const Pki& pki, const AgentProcess& agent) {
     }));
   }
   times.erase(times.begin(), times.begin() + 5);
-  printf("specula status, one host    p50 %.1f ms, whole process  (bar: at most 40 ms)\n",
-         Of(times).p50 / 1000);
+  printf(
+      "specula status, one host    p50 %.1f ms, whole process  (bar: at most "
+      "40 ms)\n",
+      Of(times).p50 / 1000);
 }
 
 void BenchIdle(pid_t pid, int seconds) {
@@ -292,8 +328,8 @@ void BenchIdle(pid_t pid, int seconds) {
   const Usage before = ReadUsage(pid);
   absl::SleepFor(absl::Seconds(seconds));
   const Usage after = ReadUsage(pid);
-  printf("idle over %d s              %.4f %% of a core  (bar: at most 0.05)\n", seconds,
-         (after.cpu_seconds - before.cpu_seconds) / seconds * 100);
+  printf("idle over %d s              %.4f %% of a core  (bar: at most 0.05)\n",
+         seconds, (after.cpu_seconds - before.cpu_seconds) / seconds * 100);
   printf("  wake-ups                  %.1f a second\n",
          static_cast<double>(after.wakeups - before.wakeups) / seconds);
   printf("  resident                  %.1f MiB  (bar: at most 24)\n",

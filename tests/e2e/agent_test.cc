@@ -1,4 +1,5 @@
-// The agent as a caller sees it: true numbers, Watch, an orderly end, bad options.
+// The agent as a caller sees it: true numbers, Watch, an orderly end, bad
+// options.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -68,7 +69,8 @@ TEST_F(AgentTest, MemoryIsThatOfProcMeminfo) {
   meminfo >> word >> kilobytes;
   ASSERT_EQ(word, "MemTotal:");
   EXPECT_NEAR(static_cast<double>(Status().memory().total_bytes()),
-              static_cast<double>(kilobytes) * 1024, static_cast<double>(kilobytes) * 10.24);
+              static_cast<double>(kilobytes) * 1024,
+              static_cast<double>(kilobytes) * 10.24);
 }
 
 TEST_F(AgentTest, FirstStatusHasACpuWindowAndNeverAFalseZero) {
@@ -118,7 +120,8 @@ TEST_F(AgentTest, StatusIsWhole) {
   EXPECT_EQ(status.network().quality(), v1::QUALITY_OK);
   EXPECT_GT(status.agent().memory_bytes(), 1 << 20);
   EXPECT_TRUE(status.agent().has_cpu_utilization());
-  EXPECT_GT(status.agent().certificate_expire_time().seconds(), absl::ToUnixSeconds(absl::Now()));
+  EXPECT_GT(status.agent().certificate_expire_time().seconds(),
+            absl::ToUnixSeconds(absl::Now()));
   EXPECT_EQ(status.agent().certificate_generation(), 1);
 }
 
@@ -175,8 +178,9 @@ TEST_F(AgentTest, WatchSendsSnapshotsWithABaselineOfItsOwn) {
     EXPECT_EQ(snapshot.status().cpu().quality(), v1::QUALITY_OK);
     EXPECT_LE(snapshot.processes().processes_size(), 3);
     EXPECT_GT(snapshot.processes().processes_size(), 0);
-    const double window = snapshot.status().cpu().window().nanos() / 1e9 +
-                          static_cast<double>(snapshot.status().cpu().window().seconds());
+    const double window =
+        snapshot.status().cpu().window().nanos() / 1e9 +
+        static_cast<double>(snapshot.status().cpu().window().seconds());
     EXPECT_GE(window, i == 0 ? 0.19 : 0.25);
   }
   stop = true;
@@ -193,9 +197,9 @@ TEST_F(AgentTest, WatchGivesASlowReaderTheNewestAndNoQueue) {
   auto watch = stub->Watch(&context, request);
   v1::WatchResponse snapshot;
   ASSERT_TRUE(watch->Read(&snapshot));
-  // Small snapshots fit into gRPC's windows for a while, so a reader that sleeps shows
-  // nothing; what can be shown is that the agent keeps no more than one. The
-  // sequence tells of intervals, not of snapshots.
+  // Small snapshots fit into gRPC's windows for a while, so a reader that
+  // sleeps shows nothing; what can be shown is that the agent keeps no more
+  // than one. The sequence tells of intervals, not of snapshots.
   absl::SleepFor(absl::Seconds(3));
   int64_t last = snapshot.sequence();
   for (int i = 0; i < 3; ++i) {
@@ -215,7 +219,8 @@ TEST_F(AgentTest, WatchRefusesOddRequests) {
     auto watch = stub->Watch(&context, request);
     v1::WatchResponse ignored;
     EXPECT_FALSE(watch->Read(&ignored));
-    EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT) << nanos;
+    EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT)
+        << nanos;
   }
 }
 
@@ -226,7 +231,8 @@ TEST_F(AgentTest, ManyWatchesCancelledAtRandomLeaveNothingBehind) {
     v1::WatchRequest request;
     request.mutable_interval()->set_nanos(200'000'000);
     request.set_process_limit(round % 2);
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Milliseconds(round % 40)));
+    context.set_deadline(
+        absl::ToChronoTime(absl::Now() + absl::Milliseconds(round % 40)));
     auto watch = stub->Watch(&context, request);
     v1::WatchResponse snapshot;
     while (watch->Read(&snapshot)) {
@@ -258,10 +264,15 @@ TEST_F(AgentTest, SigtermEndsItInOrderWithAnOpenWatch) {
 // Bad options and files.
 
 Result StartAgent(const Pki& pki, const std::vector<std::string>& more) {
-  std::vector<std::string> arguments = {Program("specula-agent"), "--listen", "127.0.0.1:0",
-                                        "--ca", pki.File("ca.crt"),
-                                        "--cert", pki.File("localhost.crt"),
-                                        "--key", pki.File("localhost.key")};
+  std::vector<std::string> arguments = {Program("specula-agent"),
+                                        "--listen",
+                                        "127.0.0.1:0",
+                                        "--ca",
+                                        pki.File("ca.crt"),
+                                        "--cert",
+                                        pki.File("localhost.crt"),
+                                        "--key",
+                                        pki.File("localhost.key")};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return RunProgram(arguments);
 }
@@ -297,8 +308,8 @@ TEST(AgentOptionsTest, MissingFileIsNamed) {
 
 TEST(AgentOptionsTest, CallersCertificateIsNotAnAgents) {
   const Pki pki;
-  const Result result =
-      StartAgent(pki, {"--cert", pki.File("viewer.crt"), "--key", pki.File("viewer.key")});
+  const Result result = StartAgent(
+      pki, {"--cert", pki.File("viewer.crt"), "--key", pki.File("viewer.key")});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("specula pki agent"));
 }
@@ -322,15 +333,17 @@ TEST(AgentOptionsTest, HealthListenerIsKeptToLoopback) {
 TEST(AgentOptionsTest, ConfigurationFileIsReadAndItsErrorsHaveALine) {
   const Pki pki;
   const std::string path = pki.File("agent.toml");
-  const std::string good = absl::StrCat("listen = \"127.0.0.1:0\"\nca = \"", pki.File("ca.crt"),
-                                        "\"\ncert = \"", pki.File("localhost.crt"),
-                                        "\"\nkey = \"", pki.File("localhost.key"), "\"\n");
+  const std::string good =
+      absl::StrCat("listen = \"127.0.0.1:0\"\nca = \"", pki.File("ca.crt"),
+                   "\"\ncert = \"", pki.File("localhost.crt"), "\"\nkey = \"",
+                   pki.File("localhost.key"), "\"\n");
   ASSERT_TRUE(WriteFileAtomically(path, good, 0644, true).ok());
-  const std::vector<std::string> check = {Program("specula-agent"), "--config", path,
-                                          "--check-config"};
+  const std::vector<std::string> check = {Program("specula-agent"), "--config",
+                                          path, "--check-config"};
   const Result fine = RunProgram(check);
   EXPECT_EQ(fine.exit_code, 0) << fine.err;
-  ASSERT_TRUE(WriteFileAtomically(path, good + "lisen = \"x\"\n", 0644, true).ok());
+  ASSERT_TRUE(
+      WriteFileAtomically(path, good + "lisen = \"x\"\n", 0644, true).ok());
   const Result odd = RunProgram(check);
   EXPECT_EQ(odd.exit_code, 2);
   EXPECT_THAT(odd.err, HasSubstr("agent.toml:5"));

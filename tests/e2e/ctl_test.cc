@@ -40,14 +40,24 @@ TEST_F(CtlTest, StatusShowsALineForEachHostAndTheReasonOfTheDeadOne) {
   const std::vector<std::string> lines = absl::StrSplit(result.out, '\n');
   ASSERT_EQ(lines.size(), 4U) << result.out;
   EXPECT_THAT(lines[0], StartsWith("HOST"));
-  EXPECT_THAT(lines[1], ContainsRegex("^127.0.0.1:[0-9]+ +[0-9.]+ +[0-9.]+ +[0-9.]+[KMGT]iB/"));
+  EXPECT_THAT(
+      lines[1],
+      ContainsRegex("^127.0.0.1:[0-9]+ +[0-9.]+ +[0-9.]+ +[0-9.]+[KMGT]iB/"));
   EXPECT_THAT(lines[2], HasSubstr("unreachable: connection refused"));
 }
 
 TEST_F(CtlTest, EveryCommandAnswersWithZeroWhenAllHostsDo) {
   const std::vector<std::vector<std::string>> commands = {
-      {"list"}, {"ping"}, {"status"}, {"cpu"}, {"cpu", "--cores"}, {"mem"},
-      {"disk"}, {"disk", "--io"}, {"ps"}, {"ps", "--sort", "mem", "-n", "3"}};
+      {"list"},
+      {"ping"},
+      {"status"},
+      {"cpu"},
+      {"cpu", "--cores"},
+      {"mem"},
+      {"disk"},
+      {"disk", "--io"},
+      {"ps"},
+      {"ps", "--sort", "mem", "-n", "3"}};
   for (const std::vector<std::string>& command : commands) {
     const Result result = Ask(agent_.host(), command);
     EXPECT_EQ(result.exit_code, 0) << command[0] << result.err;
@@ -67,30 +77,38 @@ TEST_F(CtlTest, ListGivesIdsInTheOrderOfTheHosts) {
 TEST_F(CtlTest, JsonIsOneObjectForEachHostAndLine) {
   const Result result = Ask(agent_.host() + "," + dead_, {"status", "--json"});
   EXPECT_EQ(result.exit_code, 255);
-  const std::vector<std::string> lines = absl::StrSplit(result.out, '\n', absl::SkipEmpty());
+  const std::vector<std::string> lines =
+      absl::StrSplit(result.out, '\n', absl::SkipEmpty());
   ASSERT_EQ(lines.size(), 2U);
   google::protobuf::Struct host;
-  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(lines[0], &host).ok());
+  ASSERT_TRUE(
+      google::protobuf::util::JsonStringToMessage(lines[0], &host).ok());
   EXPECT_EQ(host.fields().at("outcome").string_value(), "ok");
-  EXPECT_TRUE(host.fields().at("status").struct_value().fields().contains("memory"));
-  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(lines[1], &host).ok());
+  EXPECT_TRUE(
+      host.fields().at("status").struct_value().fields().contains("memory"));
+  ASSERT_TRUE(
+      google::protobuf::util::JsonStringToMessage(lines[1], &host).ok());
   EXPECT_EQ(host.fields().at("outcome").string_value(), "unreachable");
   EXPECT_THAT(host.fields().at("reason").string_value(), HasSubstr("refused"));
 }
 
 TEST_F(CtlTest, RefusedCertificateIsExplained) {
   const Pki stranger;
-  // Their certificate, and trust in our agent: only the agent's judgement is left.
+  // Their certificate, and trust in our agent: only the agent's judgement is
+  // left.
   const Result result = RunProgram(
-      {Program("specula"), "--hosts", agent_.host(), "--ca", stranger.File("both.crt"), "--cert",
-       stranger.File("viewer.crt"), "--key", stranger.File("viewer.key"), "status"});
+      {Program("specula"), "--hosts", agent_.host(), "--ca",
+       stranger.File("both.crt"), "--cert", stranger.File("viewer.crt"),
+       "--key", stranger.File("viewer.key"), "status"});
   EXPECT_EQ(result.exit_code, 2);  // both.crt is not there yet
-  const std::string both =
-      ReadFile(pki_.File("ca.crt")).value() + ReadFile(stranger.File("ca.crt")).value();
-  ASSERT_TRUE(WriteFileAtomically(stranger.File("both.crt"), both, 0644, true).ok());
+  const std::string both = ReadFile(pki_.File("ca.crt")).value() +
+                           ReadFile(stranger.File("ca.crt")).value();
+  ASSERT_TRUE(
+      WriteFileAtomically(stranger.File("both.crt"), both, 0644, true).ok());
   const Result refused = RunProgram(
-      {Program("specula"), "--hosts", agent_.host(), "--ca", stranger.File("both.crt"), "--cert",
-       stranger.File("viewer.crt"), "--key", stranger.File("viewer.key"), "status"});
+      {Program("specula"), "--hosts", agent_.host(), "--ca",
+       stranger.File("both.crt"), "--cert", stranger.File("viewer.crt"),
+       "--key", stranger.File("viewer.key"), "status"});
   EXPECT_EQ(refused.exit_code, 255);
   EXPECT_THAT(refused.out, HasSubstr("refused: "));
   EXPECT_THAT(refused.out, HasSubstr("does not accept this certificate"));
@@ -98,14 +116,16 @@ TEST_F(CtlTest, RefusedCertificateIsExplained) {
 
 TEST_F(CtlTest, UnknownServerIsExplained) {
   const Pki stranger;
-  const Result result =
-      RunProgram(ControllerArguments(stranger, "viewer", agent_.host(), {"status"}));
+  const Result result = RunProgram(
+      ControllerArguments(stranger, "viewer", agent_.host(), {"status"}));
   EXPECT_EQ(result.exit_code, 255);
-  EXPECT_THAT(result.out, HasSubstr("refused: the server's certificate is not signed by"));
+  EXPECT_THAT(result.out,
+              HasSubstr("refused: the server's certificate is not signed by"));
 }
 
 TEST_F(CtlTest, MalformedHostSetsAreUsageErrors) {
-  for (const char* hosts : {"vm[3-1]", "vm[1-", "vm[1-1000000000]", "vm]", "a,,b", "vm:99999"}) {
+  for (const char* hosts :
+       {"vm[3-1]", "vm[1-", "vm[1-1000000000]", "vm]", "a,,b", "vm:99999"}) {
     const Result result = Ask(hosts, {"status"});
     EXPECT_EQ(result.exit_code, 2) << hosts;
     EXPECT_THAT(result.err, StartsWith("specula: ")) << hosts;
@@ -137,12 +157,14 @@ TEST_F(CtlTest, SettingsComeFromFlagsThenEnvironmentThenFile) {
   const std::string config = pki_.File("ctl.toml");
   ASSERT_TRUE(WriteFileAtomically(
                   config,
-                  absl::StrCat("hosts = \"nosuchhost.invalid\"\nca = \"", pki_.File("ca.crt"),
-                               "\"\ncert = \"", pki_.File("viewer.crt"), "\"\nkey = \"",
+                  absl::StrCat("hosts = \"nosuchhost.invalid\"\nca = \"",
+                               pki_.File("ca.crt"), "\"\ncert = \"",
+                               pki_.File("viewer.crt"), "\"\nkey = \"",
                                pki_.File("viewer.key"), "\"\n"),
                   0600, true)
                   .ok());
-  const std::vector<std::string> command = {Program("specula"), "--config", config, "mem"};
+  const std::vector<std::string> command = {Program("specula"), "--config",
+                                            config, "mem"};
   EXPECT_THAT(RunProgram(command).out, HasSubstr("nosuchhost.invalid"));
   const std::string environment = absl::StrCat("SPECULA_HOSTS=", agent_.host());
   EXPECT_EQ(RunProgram(command, {environment}).exit_code, 0);
@@ -157,7 +179,8 @@ TEST_F(CtlTest, WatchRepeatsAndCtrlCEndsItWith130) {
   EXPECT_TRUE(Eventually([&] {
     const std::string out = watch.Stdout();
     const size_t first = out.find("HOST");
-    return first != std::string::npos && out.find("HOST", first + 1) != std::string::npos;
+    return first != std::string::npos &&
+           out.find("HOST", first + 1) != std::string::npos;
   }));
   watch.Signal(SIGINT);
   EXPECT_EQ(watch.Wait(), 130);
@@ -165,27 +188,33 @@ TEST_F(CtlTest, WatchRepeatsAndCtrlCEndsItWith130) {
 
 TEST_F(CtlTest, CtrlCPrintsWhatCameFromTheOthers) {
   // A host that accepts connections and never says a word.
-  Process silent({.arguments = {"python3", "-c",
-                                "import socket,time\n"
-                                "s=socket.socket(); s.bind(('127.0.0.1',0)); s.listen()\n"
-                                "print(s.getsockname()[1], flush=True)\ntime.sleep(600)"}});
+  Process silent(
+      {.arguments = {
+           "python3", "-c",
+           "import socket,time\n"
+           "s=socket.socket(); s.bind(('127.0.0.1',0)); s.listen()\n"
+           "print(s.getsockname()[1], flush=True)\ntime.sleep(600)"}});
   ASSERT_TRUE(Eventually([&] { return !silent.Stdout().empty(); }));
   const std::string port(absl::StripAsciiWhitespace(silent.Stdout()));
-  Process status({.arguments = ControllerArguments(
-                      pki_, "viewer", absl::StrCat(agent_.host(), ",127.0.0.1:", port),
-                      {"status", "--timeout", "600"})});
+  Process status(
+      {.arguments = ControllerArguments(
+           pki_, "viewer", absl::StrCat(agent_.host(), ",127.0.0.1:", port),
+           {"status", "--timeout", "600"})});
   absl::SleepFor(absl::Seconds(2));
   status.Signal(SIGINT);
   EXPECT_EQ(status.Wait(), 130);
-  EXPECT_THAT(status.Stdout(), ContainsRegex("127.0.0.1:[0-9]+ +[0-9.]+ +[0-9.]+"));
+  EXPECT_THAT(status.Stdout(),
+              ContainsRegex("127.0.0.1:[0-9]+ +[0-9.]+ +[0-9.]+"));
   EXPECT_THAT(status.Stdout(), HasSubstr("interrupted"));
 }
 
 TEST_F(CtlTest, SilentHostCostsItsDeadlineAndNobodyElsesRow) {
-  Process silent({.arguments = {"python3", "-c",
-                                "import socket,time\n"
-                                "s=socket.socket(); s.bind(('127.0.0.1',0)); s.listen()\n"
-                                "print(s.getsockname()[1], flush=True)\ntime.sleep(600)"}});
+  Process silent(
+      {.arguments = {
+           "python3", "-c",
+           "import socket,time\n"
+           "s=socket.socket(); s.bind(('127.0.0.1',0)); s.listen()\n"
+           "print(s.getsockname()[1], flush=True)\ntime.sleep(600)"}});
   ASSERT_TRUE(Eventually([&] { return !silent.Stdout().empty(); }));
   const std::string port(absl::StripAsciiWhitespace(silent.Stdout()));
   const Result result = Ask(absl::StrCat(agent_.host(), ",127.0.0.1:", port),
@@ -204,18 +233,22 @@ TEST(PkiCommandTest, WritesWhatIsPromisedAndKeepsWhatIsThere) {
     return RunProgram(arguments);
   };
   EXPECT_EQ(run({"init", pki}).exit_code, 0);
-  EXPECT_EQ(run({"agent", pki, "vm1", "--san", "10.0.0.1", "--san", "vm1.lan"}).exit_code, 0);
+  EXPECT_EQ(run({"agent", pki, "vm1", "--san", "10.0.0.1", "--san", "vm1.lan"})
+                .exit_code,
+            0);
   EXPECT_EQ(run({"client", pki, "alice", "--role", "operator"}).exit_code, 0);
   EXPECT_EQ(run({"shim", pki, "edge"}).exit_code, 0);
   for (const char* name : {"ca", "vm1", "alice", "edge"}) {
     struct stat info;
-    ASSERT_EQ(stat(absl::StrCat(pki, "/", name, ".key").c_str(), &info), 0) << name;
+    ASSERT_EQ(stat(absl::StrCat(pki, "/", name, ".key").c_str(), &info), 0)
+        << name;
     EXPECT_EQ(info.st_mode & 07777, 0600U) << name;
   }
-  EXPECT_EQ(RunProgram({"openssl", "verify", "-CAfile", pki + "/ca.crt", pki + "/vm1.crt",
-                        pki + "/alice.crt", pki + "/edge.crt"})
-                .exit_code,
-            0);
+  EXPECT_EQ(
+      RunProgram({"openssl", "verify", "-CAfile", pki + "/ca.crt",
+                  pki + "/vm1.crt", pki + "/alice.crt", pki + "/edge.crt"})
+          .exit_code,
+      0);
   const Result again = run({"client", pki, "alice", "--role", "admin"});
   EXPECT_EQ(again.exit_code, 2);
   EXPECT_THAT(again.err, HasSubstr("--force"));

@@ -23,10 +23,14 @@ UniqueFd ConnectFrom(const std::string& source, int port) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   inet_pton(AF_INET, source.c_str(), &address.sin_addr);
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return {};
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) !=
+      0)
+    return {};
   inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
   address.sin_port = htons(static_cast<uint16_t>(port));
-  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return {};
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address),
+              sizeof address) != 0)
+    return {};
   return fd;
 }
 
@@ -38,36 +42,45 @@ bool IsClosed(const UniqueFd& fd) {
 }
 
 int CountDescriptors(pid_t pid) {
-  const std::string listing = RunProgram({"sh", "-c", absl::StrCat("ls /proc/", pid, "/fd | wc -l")}).out;
+  const std::string listing =
+      RunProgram({"sh", "-c", absl::StrCat("ls /proc/", pid, "/fd | wc -l")})
+          .out;
   return std::stoi(listing);
 }
 
 TEST(FloodTest, IdleConnectionsBeyondTheDescriptorLimitDoNotDeafenTheAgent) {
   const Pki pki;
-  AgentProcess agent(pki, {.arguments = {"--max-connections", "4096",
-                                         "--max-connections-per-source", "4096"},
-                           .open_files = 1024});
+  AgentProcess agent(pki,
+                     {.arguments = {"--max-connections", "4096",
+                                    "--max-connections-per-source", "4096"},
+                      .open_files = 1024});
   ASSERT_TRUE(CallCpu(agent.Connect(pki.Load("viewer"))).ok());
   std::vector<UniqueFd> idle;
-  for (int i = 0; i < 1300; ++i) idle.push_back(ConnectFrom("127.0.0.1", agent.address().port));
+  for (int i = 0; i < 1300; ++i)
+    idle.push_back(ConnectFrom("127.0.0.1", agent.address().port));
   // The agent has taken in or turned away all of them.
   absl::SleepFor(absl::Milliseconds(500));
   idle.clear();
   const absl::Time released = absl::Now();
-  // "Served within 3 s": one call with that deadline, after which it counts as deaf.
-  absl::Status status = CallCpu(agent.Connect(pki.Load("viewer")), absl::Seconds(3));
+  // "Served within 3 s": one call with that deadline, after which it counts as
+  // deaf.
+  absl::Status status =
+      CallCpu(agent.Connect(pki.Load("viewer")), absl::Seconds(3));
   EXPECT_TRUE(status.ok()) << status << "\n" << agent.Log();
-  RecordProperty("served_after_ms",
-                 static_cast<int>(absl::ToInt64Milliseconds(absl::Now() - released)));
+  RecordProperty(
+      "served_after_ms",
+      static_cast<int>(absl::ToInt64Milliseconds(absl::Now() - released)));
   EXPECT_THAT(agent.Log(), ::testing::HasSubstr("too many connections"));
 }
 
 TEST(FloodTest, OneSourceCannotShutOutAnother) {
   const Pki pki;
-  AgentProcess agent(pki, {.arguments = {"--max-connections", "200",
-                                         "--max-connections-per-source", "100"}});
+  AgentProcess agent(pki,
+                     {.arguments = {"--max-connections", "200",
+                                    "--max-connections-per-source", "100"}});
   std::vector<UniqueFd> idle;
-  for (int i = 0; i < 300; ++i) idle.push_back(ConnectFrom("127.0.0.2", agent.address().port));
+  for (int i = 0; i < 300; ++i)
+    idle.push_back(ConnectFrom("127.0.0.2", agent.address().port));
   // The caller comes from 127.0.0.1, and the flood is still there.
   absl::Status status = CallCpu(agent.Connect(pki.Load("viewer")));
   EXPECT_TRUE(status.ok()) << status << "\n" << agent.Log();
@@ -92,13 +105,16 @@ TEST(FloodTest, EndedConnectionsGiveTheirDescriptorsBack) {
   const int before = CountDescriptors(agent.process().pid());
   {
     std::vector<UniqueFd> idle;
-    for (int i = 0; i < 100; ++i) idle.push_back(ConnectFrom("127.0.0.1", agent.address().port));
+    for (int i = 0; i < 100; ++i)
+      idle.push_back(ConnectFrom("127.0.0.1", agent.address().port));
     for (int i = 0; i < 20; ++i) {
       ASSERT_TRUE(CallCpu(agent.Connect(pki.Load("viewer"))).ok());
     }
   }
-  EXPECT_TRUE(Eventually([&] { return CountDescriptors(agent.process().pid()) <= before; }))
-      << before << " before, now " << CountDescriptors(agent.process().pid());
+  EXPECT_TRUE(Eventually([&] {
+    return CountDescriptors(agent.process().pid()) <= before;
+  })) << before
+      << " before, now " << CountDescriptors(agent.process().pid());
 }
 
 TEST(FloodTest, ConnectionThatSendsTooMuchIsCut) {
@@ -110,7 +126,8 @@ TEST(FloodTest, ConnectionThatSendsTooMuchIsCut) {
   bytes.resize(1 << 16, 'x');
   int64_t sent = 0;
   EXPECT_TRUE(Eventually([&] {
-    const ssize_t got = send(flood.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t got = send(flood.get(), bytes.data(), bytes.size(),
+                             MSG_NOSIGNAL | MSG_DONTWAIT);
     if (got > 0) sent += got;
     return got < 0 && errno != EAGAIN;
   })) << sent;

@@ -59,7 +59,8 @@ bool Eventually(const std::function<bool()>& condition) {
 }
 
 TemporaryDirectory::TemporaryDirectory() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "specula-test-XXXXXX").string();
+  std::string pattern =
+      (std::filesystem::temp_directory_path() / "specula-test-XXXXXX").string();
   path_ = mkdtemp(pattern.data()) == nullptr ? "" : pattern;
 }
 
@@ -70,8 +71,10 @@ TemporaryDirectory::~TemporaryDirectory() {
 
 Process::Process(const Options& options) {
   std::vector<std::string> arguments = options.arguments;
-  std::vector<std::string> environment = {"PATH=/usr/bin:/bin", "HOME=/nonexistent"};
-  environment.insert(environment.end(), options.environment.begin(), options.environment.end());
+  std::vector<std::string> environment = {"PATH=/usr/bin:/bin",
+                                          "HOME=/nonexistent"};
+  environment.insert(environment.end(), options.environment.begin(),
+                     options.environment.end());
   std::vector<char*> argv = Pointers(arguments);
   std::vector<char*> envp = Pointers(environment);
   const std::string out = directory_.File("out");
@@ -127,13 +130,15 @@ std::string Process::Stdout() const { return MustRead(directory_.File("out")); }
 std::string Process::Stderr() const { return MustRead(directory_.File("err")); }
 
 Result RunProgram(const std::vector<std::string>& arguments,
-           const std::vector<std::string>& environment) {
+                  const std::vector<std::string>& environment) {
   Process process({.arguments = arguments, .environment = environment});
   const int exit_code = process.Wait();
   return {exit_code, process.Stdout(), process.Stderr()};
 }
 
-std::string Program(const std::string& name) { return absl::StrCat(SPECULA_PROGRAMS, "/", name); }
+std::string Program(const std::string& name) {
+  return absl::StrCat(SPECULA_PROGRAMS, "/", name);
+}
 
 Pki::Pki() {
   const std::string& directory = directory_.path();
@@ -164,7 +169,8 @@ ctl::CertificateRequest Pki::ViewerRequest() {
 }
 
 Credentials Pki::Issue(const ctl::CertificateRequest& request) const {
-  const ctl::KeyPair authority{MustRead(File("ca.key")), MustRead(File("ca.crt"))};
+  const ctl::KeyPair authority{MustRead(File("ca.key")),
+                               MustRead(File("ca.crt"))};
   absl::StatusOr<ctl::KeyPair> pair = ctl::Issue(authority, request);
   Credentials credentials = Load("viewer");
   EXPECT_TRUE(pair.ok()) << pair.status();
@@ -177,43 +183,61 @@ Credentials Pki::Issue(const ctl::CertificateRequest& request) const {
 
 AgentProcess::AgentProcess(const Pki& pki, const AgentOptions& options) {
   Process::Options start;
-  start.arguments = {Program("specula-agent"), "--listen",   "127.0.0.1:0",
-                     "--health-listen",        "127.0.0.1:0", "--ca",
-                     pki.File("ca.crt"),       "--cert",      pki.File("localhost.crt"),
-                     "--key",                  pki.File("localhost.key"),
-                     "--denylist",             pki.File("denylist")};
+  start.arguments = {Program("specula-agent"),
+                     "--listen",
+                     "127.0.0.1:0",
+                     "--health-listen",
+                     "127.0.0.1:0",
+                     "--ca",
+                     pki.File("ca.crt"),
+                     "--cert",
+                     pki.File("localhost.crt"),
+                     "--key",
+                     pki.File("localhost.key"),
+                     "--denylist",
+                     pki.File("denylist")};
   start.arguments.insert(start.arguments.end(), options.arguments.begin(),
                          options.arguments.end());
   start.open_files = options.open_files;
   process_ = std::make_unique<Process>(start);
   const bool listens = Eventually([this] {
-    return Log().find("msg=listening") != std::string::npos || !process_->Running();
+    return Log().find("msg=listening") != std::string::npos ||
+           !process_->Running();
   });
   EXPECT_TRUE(listens && process_->Running()) << Log();
-  absl::StatusOr<HostPort> address = ParseHostPort(LogValue(Log(), "address"), 0);
+  absl::StatusOr<HostPort> address =
+      ParseHostPort(LogValue(Log(), "address"), 0);
   absl::StatusOr<HostPort> health = ParseHostPort(LogValue(Log(), "health"), 0);
   EXPECT_TRUE(address.ok() && health.ok()) << Log();
   if (address.ok()) address_ = *address;
   if (health.ok()) health_port_ = health->port;
 }
 
-std::shared_ptr<grpc::Channel> AgentProcess::Connect(const Credentials& credentials) const {
+std::shared_ptr<grpc::Channel> AgentProcess::Connect(
+    const Credentials& credentials) const {
   return MakeChannel({address_, ""}, credentials);
 }
 
-std::vector<std::string> ControllerArguments(const Pki& pki, const std::string& name,
-                                             const std::string& hosts,
-                                             const std::vector<std::string>& command) {
-  std::vector<std::string> arguments = {Program("specula"), "--hosts", hosts,
-                                        "--ca",  pki.File("ca.crt"),
-                                        "--cert", pki.File(name + ".crt"),
-                                        "--key", pki.File(name + ".key"),
-                                        "--timeout", "20"};
+std::vector<std::string> ControllerArguments(
+    const Pki& pki, const std::string& name, const std::string& hosts,
+    const std::vector<std::string>& command) {
+  std::vector<std::string> arguments = {Program("specula"),
+                                        "--hosts",
+                                        hosts,
+                                        "--ca",
+                                        pki.File("ca.crt"),
+                                        "--cert",
+                                        pki.File(name + ".crt"),
+                                        "--key",
+                                        pki.File(name + ".key"),
+                                        "--timeout",
+                                        "20"};
   arguments.insert(arguments.end(), command.begin(), command.end());
   return arguments;
 }
 
-absl::Status CallCpu(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline) {
+absl::Status CallCpu(const std::shared_ptr<grpc::Channel>& channel,
+                     absl::Duration deadline) {
   auto stub = v1::Specula::NewStub(channel);
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));

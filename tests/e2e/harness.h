@@ -15,12 +15,13 @@
 #include "ctl/pki/authority.h"
 #include "ctl/pki/store.h"
 
-// The real programs with real certificates, for tests. Everything that is started
-// or written here is ended and removed when its object goes, also after a failure.
+// The real programs with real certificates, for tests. Everything that is
+// started or written here is ended and removed when its object goes, also after
+// a failure.
 namespace specula::testing {
 
-// How long anything may take before it counts as hanging. Generous: these machines
-// are shared.
+// How long anything may take before it counts as hanging. Generous: these
+// machines are shared.
 inline constexpr absl::Duration kHangLimit = absl::Seconds(60);
 
 // Calls `condition` until it is true or the hang limit is over.
@@ -44,7 +45,7 @@ class Process {
   struct Options {
     std::vector<std::string> arguments = {};    // the first is the program
     std::vector<std::string> environment = {};  // NAME=VALUE, in place of ours
-    rlim_t open_files = 0;                 // RLIMIT_NOFILE, both limits; 0: as here
+    rlim_t open_files = 0;  // RLIMIT_NOFILE, both limits; 0: as here
   };
   explicit Process(const Options& options);
   ~Process();  // SIGKILL if it still runs
@@ -52,8 +53,8 @@ class Process {
   pid_t pid() const { return pid_; }
   void Signal(int signal) const;
   bool Running();
-  // Waits for the end: the exit code, or 128 + signal. Fails the test and kills it
-  // beyond the hang limit.
+  // Waits for the end: the exit code, or 128 + signal. Fails the test and kills
+  // it beyond the hang limit.
   int Wait();
   std::string Stdout() const;
   std::string Stderr() const;
@@ -72,18 +73,20 @@ struct Result {
   std::string err;
 };
 Result RunProgram(const std::vector<std::string>& arguments,
-           const std::vector<std::string>& environment = {});
+                  const std::vector<std::string>& environment = {});
 
 // Path of a program of this build: "specula-agent", "specula".
 std::string Program(const std::string& name);
 
-// A directory as `specula pki` makes it: the agent `localhost` (also 127.0.0.1), and the
-// callers viewer, operator and admin.
+// A directory as `specula pki` makes it: the agent `localhost` (also
+// 127.0.0.1), and the callers viewer, operator and admin.
 class Pki {
  public:
   Pki();
   const std::string& path() const { return directory_.path(); }
-  std::string File(const std::string& name) const { return directory_.File(name); }
+  std::string File(const std::string& name) const {
+    return directory_.File(name);
+  }
 
   // Credentials of an issued name, without the checks of LoadCredentials.
   Credentials Load(const std::string& name) const;
@@ -97,7 +100,8 @@ class Pki {
 };
 
 struct AgentOptions {
-  std::vector<std::string> arguments = {};  // further ones; the last of a kind counts
+  std::vector<std::string> arguments =
+      {};  // further ones; the last of a kind counts
   rlim_t open_files = 0;
 };
 
@@ -122,9 +126,9 @@ class AgentProcess {
 };
 
 // The flags that make `specula` ask an agent as somebody of the pki.
-std::vector<std::string> ControllerArguments(const Pki& pki, const std::string& name,
-                                             const std::string& hosts,
-                                             const std::vector<std::string>& command);
+std::vector<std::string> ControllerArguments(
+    const Pki& pki, const std::string& name, const std::string& hosts,
+    const std::vector<std::string>& command);
 
 // One call of Cpu, waited for.
 absl::Status CallCpu(const std::shared_ptr<grpc::Channel>& channel,

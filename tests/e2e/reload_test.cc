@@ -1,7 +1,7 @@
-// New certificates while calls are running: no call may fail, whatever is on the disk.
+// New certificates while calls are running: no call may fail, whatever is on
+// the disk.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,7 +40,8 @@ TEST(ReloadTest, TwoHundredSwapsUnderLoadFailNoCall) {
     load.emplace_back([&, fresh] {
       auto kept = agent.Connect(pki.Load("viewer"));
       while (!stop) {
-        absl::Status status = CallCpu(fresh ? agent.Connect(pki.Load("viewer")) : kept);
+        absl::Status status =
+            CallCpu(fresh ? agent.Connect(pki.Load("viewer")) : kept);
         ++calls;
         if (!status.ok()) {
           ++failures;
@@ -60,7 +61,8 @@ TEST(ReloadTest, TwoHundredSwapsUnderLoadFailNoCall) {
     if (kind <= 1 || swap == 199) {  // a new, good pair
       ctl::IssueOptions force;
       force.force = true;
-      ASSERT_TRUE(ctl::IssueAgent(pki.path(), "localhost", {"127.0.0.1"}, force).ok());
+      ASSERT_TRUE(
+          ctl::IssueAgent(pki.path(), "localhost", {"127.0.0.1"}, force).ok());
     } else if (kind == 2) {  // cut off in the middle
       Overwrite(certificate, good.certificate_pem.substr(0, random() % 600));
     } else if (kind == 3) {  // another's key
@@ -101,18 +103,23 @@ TEST(ReloadTest, NewCertificateIsServedWithoutARestart) {
   ctl::IssueOptions options;
   options.force = true;
   options.days = 30;
-  ASSERT_TRUE(ctl::IssueAgent(pki.path(), "localhost", {"127.0.0.1"}, options).ok());
+  ASSERT_TRUE(
+      ctl::IssueAgent(pki.path(), "localhost", {"127.0.0.1"}, options).ok());
   const auto fingerprint = [&] {
-    return RunProgram({"sh", "-c",
-                absl::StrCat("echo Q | timeout 20 openssl s_client -connect ", agent.host(),
-                             " -cert ", pki.File("viewer.crt"), " -key ",
-                             pki.File("viewer.key"),
+    return RunProgram(
+               {"sh", "-c",
+                absl::StrCat("echo Q | timeout 20 openssl s_client -connect ",
+                             agent.host(), " -cert ", pki.File("viewer.crt"),
+                             " -key ", pki.File("viewer.key"),
                              " 2>/dev/null | openssl x509 -noout -enddate")})
         .out;
   };
   const std::string expected =
-      RunProgram({"openssl", "x509", "-noout", "-enddate", "-in", pki.File("localhost.crt")}).out;
-  EXPECT_TRUE(Eventually([&] { return fingerprint() == expected; })) << expected;
+      RunProgram({"openssl", "x509", "-noout", "-enddate", "-in",
+                  pki.File("localhost.crt")})
+          .out;
+  EXPECT_TRUE(Eventually([&] { return fingerprint() == expected; }))
+      << expected;
   const v1::Agent after = AskAgent(agent, pki);
   EXPECT_GT(after.certificate_generation(), before.certificate_generation());
   EXPECT_LT(after.certificate_expire_time().seconds(),
@@ -125,7 +132,8 @@ TEST(ReloadTest, BadMaterialIsReportedAndTheOldServes) {
   AgentProcess agent(pki);
   Overwrite(pki.File("localhost.crt"), "garbage");
   EXPECT_TRUE(Eventually([&] {
-    return AskAgent(agent, pki).reload_error().find("localhost.crt") != std::string::npos;
+    return AskAgent(agent, pki).reload_error().find("localhost.crt") !=
+           std::string::npos;
   }));
 }
 
@@ -137,20 +145,25 @@ TEST(ReloadTest, SymlinkSwapAsKubernetesDoesIsSeen) {
     const std::string directory = absl::StrCat(mount, "/", name);
     ASSERT_EQ(mkdir(directory.c_str(), 0700), 0);
     const Credentials material = pki.Load("localhost");
-    ASSERT_TRUE(WriteFileAtomically(directory + "/tls.crt", material.certificate_pem, 0644, false).ok());
-    ASSERT_TRUE(WriteFileAtomically(directory + "/tls.key", material.key_pem, 0600, false).ok());
+    ASSERT_TRUE(WriteFileAtomically(directory + "/tls.crt",
+                                    material.certificate_pem, 0644, false)
+                    .ok());
+    ASSERT_TRUE(WriteFileAtomically(directory + "/tls.key", material.key_pem,
+                                    0600, false)
+                    .ok());
     const std::string link = mount + "/..data_tmp";
     ASSERT_EQ(symlink(name.c_str(), link.c_str()), 0);
     ASSERT_EQ(rename(link.c_str(), (mount + "/..data").c_str()), 0);
   };
   ASSERT_EQ(mkdir(mount.c_str(), 0700), 0);
   deliver("one");
-  AgentProcess agent(pki, {.arguments = {"--cert", mount + "/..data/tls.crt", "--key",
-                                         mount + "/..data/tls.key"}});
+  AgentProcess agent(pki, {.arguments = {"--cert", mount + "/..data/tls.crt",
+                                         "--key", mount + "/..data/tls.key"}});
   const int64_t before = AskAgent(agent, pki).certificate_generation();
   ctl::IssueOptions force;
   force.force = true;
-  ASSERT_TRUE(ctl::IssueAgent(pki.path(), "localhost", {"127.0.0.1"}, force).ok());
+  ASSERT_TRUE(
+      ctl::IssueAgent(pki.path(), "localhost", {"127.0.0.1"}, force).ok());
   deliver("two");
   EXPECT_TRUE(Eventually(
       [&] { return AskAgent(agent, pki).certificate_generation() > before; }));

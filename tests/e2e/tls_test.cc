@@ -1,4 +1,5 @@
-// Who gets in: every certificate that must be refused, and every role at its border.
+// Who gets in: every certificate that must be refused, and every role at its
+// border.
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -19,8 +20,8 @@ using ::testing::HasSubstr;
 
 class TlsTest : public ::testing::Test {
  protected:
-  // A refused client sees a closed connection and nothing else; and afterwards the agent
-  // still serves others.
+  // A refused client sees a closed connection and nothing else; and afterwards
+  // the agent still serves others.
   void ExpectRefused(const Credentials& credentials) {
     absl::Status status = CallCpu(agent_.Connect(credentials));
     EXPECT_TRUE(absl::IsUnavailable(status)) << status;
@@ -28,8 +29,11 @@ class TlsTest : public ::testing::Test {
   }
 
   void ExpectLogged(const std::string& text) {
-    EXPECT_TRUE(Eventually([&] { return agent_.Log().find(text) != std::string::npos; }))
-        << "not in the log: " << text << "\n" << agent_.Log();
+    EXPECT_TRUE(Eventually([&] {
+      return agent_.Log().find(text) != std::string::npos;
+    })) << "not in the log: "
+        << text << "\n"
+        << agent_.Log();
   }
 
   // Calls a method that streams and gives its end.
@@ -61,13 +65,14 @@ TEST_F(TlsTest, ViewerOperatorAndAdminAreLetIn) {
 }
 
 TEST_F(TlsTest, NoClientCertificateIsRefused) {
-  auto provider = std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
-      pki_.Load("viewer").roots_pem);
+  auto provider =
+      std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
+          pki_.Load("viewer").roots_pem);
   grpc::experimental::TlsChannelCredentialsOptions options;
   options.set_certificate_provider(provider);
   options.watch_root_certs();
-  auto channel =
-      grpc::CreateChannel(agent_.host(), grpc::experimental::TlsCredentials(options));
+  auto channel = grpc::CreateChannel(
+      agent_.host(), grpc::experimental::TlsCredentials(options));
   absl::Status status = CallCpu(channel);
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
 }
@@ -75,7 +80,8 @@ TEST_F(TlsTest, NoClientCertificateIsRefused) {
 TEST_F(TlsTest, CertificateOfAnotherAuthorityIsRefused) {
   const Pki other;
   Credentials credentials = other.Load("viewer");
-  credentials.roots_pem = pki_.Load("viewer").roots_pem;  // we trust them, they not us
+  credentials.roots_pem =
+      pki_.Load("viewer").roots_pem;  // we trust them, they not us
   ExpectRefused(credentials);
 }
 
@@ -132,19 +138,22 @@ TEST_F(TlsTest, CertificateWithoutAnyUsageIsRefused) {
 }
 
 TEST_F(TlsTest, PlaintextIsRefused) {
-  auto channel = grpc::CreateChannel(agent_.host(), grpc::InsecureChannelCredentials());
+  auto channel =
+      grpc::CreateChannel(agent_.host(), grpc::InsecureChannelCredentials());
   absl::Status status = CallCpu(channel);
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
 }
 
-// The openssl program with the viewer's certificate; its exit code says whether the
-// handshake worked.
-Result SClient(const Pki& pki, const AgentProcess& agent, const std::string& version) {
-  return RunProgram({"sh", "-c",
-              absl::StrCat("echo Q | timeout 20 openssl s_client -connect ", agent.host(), " ",
-                           version, " -CAfile ", pki.File("ca.crt"), " -cert ",
-                           pki.File("viewer.crt"), " -key ", pki.File("viewer.key"),
-                           " -alpn h2 -verify_return_error")});
+// The openssl program with the viewer's certificate; its exit code says whether
+// the handshake worked.
+Result SClient(const Pki& pki, const AgentProcess& agent,
+               const std::string& version) {
+  return RunProgram(
+      {"sh", "-c",
+       absl::StrCat("echo Q | timeout 20 openssl s_client -connect ",
+                    agent.host(), " ", version, " -CAfile ", pki.File("ca.crt"),
+                    " -cert ", pki.File("viewer.crt"), " -key ",
+                    pki.File("viewer.key"), " -alpn h2 -verify_return_error")});
 }
 
 TEST_F(TlsTest, OnlyTls13IsSpoken) {
@@ -154,17 +163,20 @@ TEST_F(TlsTest, OnlyTls13IsSpoken) {
   for (const char* version : {"-tls1_2", "-tls1_1", "-tls1"}) {
     const Result old = SClient(pki_, agent_, version);
     EXPECT_NE(old.exit_code, 0) << version << "\n" << old.out;
-    EXPECT_THAT(old.out, ::testing::Not(HasSubstr("Cipher is TLS_"))) << version;
+    EXPECT_THAT(old.out, ::testing::Not(HasSubstr("Cipher is TLS_")))
+        << version;
   }
 }
 
 TEST_F(TlsTest, NoSessionTicketIsGiven) {
-  // s_client waits for data after the handshake, so a ticket would have come by then.
+  // s_client waits for data after the handshake, so a ticket would have come by
+  // then.
   const Result result = RunProgram(
       {"sh", "-c",
-       absl::StrCat("(sleep 1; echo Q) | timeout 20 openssl s_client -connect ", agent_.host(),
-                    " -tls1_3 -CAfile ", pki_.File("ca.crt"), " -cert ",
-                    pki_.File("viewer.crt"), " -key ", pki_.File("viewer.key"), " -alpn h2")});
+       absl::StrCat("(sleep 1; echo Q) | timeout 20 openssl s_client -connect ",
+                    agent_.host(), " -tls1_3 -CAfile ", pki_.File("ca.crt"),
+                    " -cert ", pki_.File("viewer.crt"), " -key ",
+                    pki_.File("viewer.key"), " -alpn h2")});
   EXPECT_THAT(result.out, HasSubstr("TLSv1.3"));
   EXPECT_THAT(result.out, ::testing::Not(HasSubstr("New Session Ticket")));
 }
@@ -180,7 +192,8 @@ TEST_F(TlsTest, MethodWithoutHandlerIsBehindTheGate) {
   EXPECT_TRUE(absl::IsUnimplemented(status)) << status;
 }
 
-absl::Status CallByName(const std::shared_ptr<grpc::Channel>& channel, const std::string& path) {
+absl::Status CallByName(const std::shared_ptr<grpc::Channel>& channel,
+                        const std::string& path) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
@@ -204,7 +217,8 @@ absl::Status CallByName(const std::shared_ptr<grpc::Channel>& channel, const std
 TEST_F(TlsTest, UnknownMethodsAreDeniedEvenToAnAdmin) {
   auto channel = agent_.Connect(pki_.Load("admin"));
   for (const char* path :
-       {"/specula.v1.Specula/Reboot", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+       {"/specula.v1.Specula/Reboot",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         "/grpc.channelz.v1.Channelz/GetServers", "/x"}) {
     absl::Status status = CallByName(channel, path);
     EXPECT_TRUE(absl::IsPermissionDenied(status)) << path << " " << status;
@@ -219,11 +233,13 @@ TEST_F(TlsTest, AgentsCertificateMayAskForHealthOnly) {
 }
 
 TEST_F(TlsTest, HealthPortKnowsNothingButHealth) {
-  auto channel = grpc::CreateChannel(absl::StrCat("127.0.0.1:", agent_.health_port()),
-                                     grpc::InsecureChannelCredentials());
+  auto channel =
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", agent_.health_port()),
+                          grpc::InsecureChannelCredentials());
   EXPECT_TRUE(CallByName(channel, "/grpc.health.v1.Health/Check").ok());
   for (const char* method : {"Status", "Cpu", "Exec", "Kill"}) {
-    absl::Status status = CallByName(channel, absl::StrCat("/specula.v1.Specula/", method));
+    absl::Status status =
+        CallByName(channel, absl::StrCat("/specula.v1.Specula/", method));
     EXPECT_TRUE(absl::IsUnimplemented(status)) << method << " " << status;
   }
 }
@@ -239,7 +255,8 @@ TEST_F(TlsTest, RevokedCallerIsDeniedOnItsConnectionAndOnItsOpenStream) {
   v1::WatchResponse first;
   ASSERT_TRUE(watch->Read(&first));
 
-  ASSERT_TRUE(ctl::Revoke(pki_.path(), pki_.File("viewer.crt"), absl::Now()).ok());
+  ASSERT_TRUE(
+      ctl::Revoke(pki_.path(), pki_.File("viewer.crt"), absl::Now()).ok());
   // The next snapshot is an hour away; the stream ends because of the denylist.
   v1::WatchResponse none;
   EXPECT_FALSE(watch->Read(&none));
@@ -257,17 +274,23 @@ TEST_F(TlsTest, ConnectionDoesNotOutliveItsCertificate) {
   request.not_after = absl::Now() + absl::Seconds(3);
   auto channel = agent_.Connect(pki_.Issue(request));
   ASSERT_TRUE(CallCpu(channel).ok());
-  EXPECT_TRUE(Eventually([&] { return absl::IsPermissionDenied(CallCpu(channel)); }));
+  EXPECT_TRUE(
+      Eventually([&] { return absl::IsPermissionDenied(CallCpu(channel)); }));
 }
 
 TEST_F(TlsTest, UnreadableDenylistLeavesOnlyQuestions) {
   auto viewer = agent_.Connect(pki_.Load("operator"));
   ASSERT_TRUE(absl::IsUnimplemented(CallExec("operator")));
-  ASSERT_TRUE(WriteFileAtomically(pki_.File("denylist"), "not a serial\n", 0644, true).ok());
-  EXPECT_TRUE(Eventually([&] { return absl::IsPermissionDenied(CallExec("operator")); }));
+  ASSERT_TRUE(
+      WriteFileAtomically(pki_.File("denylist"), "not a serial\n", 0644, true)
+          .ok());
+  EXPECT_TRUE(Eventually(
+      [&] { return absl::IsPermissionDenied(CallExec("operator")); }));
   EXPECT_TRUE(CallCpu(viewer).ok());
-  ASSERT_TRUE(WriteFileAtomically(pki_.File("denylist"), "# none\n", 0644, true).ok());
-  EXPECT_TRUE(Eventually([&] { return absl::IsUnimplemented(CallExec("operator")); }));
+  ASSERT_TRUE(
+      WriteFileAtomically(pki_.File("denylist"), "# none\n", 0644, true).ok());
+  EXPECT_TRUE(
+      Eventually([&] { return absl::IsUnimplemented(CallExec("operator")); }));
 }
 
 // The other direction: whom the controller believes.

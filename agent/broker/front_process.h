@@ -1,0 +1,39 @@
+#ifndef SPECULA_AGENT_BROKER_FRONT_PROCESS_H_
+#define SPECULA_AGENT_BROKER_FRONT_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <functional>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/broker/users.h"
+#include "lib/base/unique_fd.h"
+
+namespace specula::agent {
+
+// How long to wait before a front that died is started again: 0.1 s, doubling to
+// 10 s, and from the beginning after one that lived for 60 s. Pure.
+class Backoff {
+ public:
+  // A front that lived that long has died.
+  absl::Duration Next(absl::Duration lived);
+
+ private:
+  absl::Duration last_ = absl::ZeroDuration();
+};
+
+// The front's main, run in the child: it gets its end of the channel, and what it
+// returns is the exit code.
+using RunFront = std::function<int(UniqueFd channel)>;
+
+// Forks the front: no descriptor of the broker's but 0 to 2 and the channel, default
+// signals, nothing blocked, as `user` if given (with no way back: no_new_privs), ended
+// by TERM when the broker dies. From a single-threaded process only. Its pid.
+absl::StatusOr<pid_t> StartFront(const RunFront& run, const std::optional<User>& user,
+                                 UniqueFd channel);
+
+}  // namespace specula::agent
+
+#endif  // SPECULA_AGENT_BROKER_FRONT_PROCESS_H_

@@ -1,0 +1,136 @@
+#ifndef SPECULA_AGENT_BROKER_JOBS_H_
+#define SPECULA_AGENT_BROKER_JOBS_H_
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/broker/broker.pb.h"
+#include "agent/broker/ceiling.h"
+#include "agent/broker/cgroup.h"
+#include "agent/broker/loop.h"
+#include "agent/broker/process_table.h"
+#include "agent/broker/spawn.h"
+#include "agent/broker/started_store.h"
+#include "agent/broker/user_lookup.h"
+#include "agent/broker/users.h"
+#include "lib/base/unique_fd.h"
+
+namespace specula::agent {
+
+struct JobsOptions {
+  Ceiling ceiling;
+  std::string state_directory;
+  int64_t log_bytes = 16 << 20;       // of one file; a job has two at most
+  int64_t all_logs_bytes = 1LL << 30;  // of ended jobs together
+  bool use_cgroups = true;
+  std::string cgroup_base;  // for tests; empty: found
+  // What the process was given, for its children.
+  std::optional<rlimit> open_files;
+};
+
+// All children that run for somebody: from the request through user, ceiling, birth
+// and exec into the ProcessTable, and the records of the started ones. Loop thread
+// only.
+class Jobs {
+ public:
+  // A child that runs, as it is told to the front.
+  struct Spawned {
+    broker::Spawned facts;
+    std::vector<UniqueFd> pipes;
+  };
+  using Done = std::function<void(absl::StatusOr<Spawned>)>;
+
+  // `front_pid` gives the front's pid or 0. All pointers must outlive this.
+  static absl::StatusOr<std::unique_ptr<Jobs>> Create(JobsOptions options, Loop* loop,
+                                                      ProcessTable::Observer observer,
+                                                      std::function<pid_t()> front_pid);
+  ~Jobs();
+  Jobs(const Jobs&) = delete;
+
+  // Calls `done` once, perhaps at once: when the exec has succeeded or failed. The
+  // command has passed CheckRequest. Not called for an Exec that AbandonExecs met.
+  void Spawn(const broker::Spawn& command, UniqueFd input, Done done);
+
+  // Ends all Execs, those on their way too: nobody is there any more to be told.
+  void AbandonExecs(absl::Duration grace);
+
+  // A child of this process was waited for.
+  void OnChildEnd(pid_t pid, int wait_status, const rusage& usage);
+
+  // For the end of the program: true if no Exec is left.
+  bool idle() const;
+
+  ProcessTable& table() { return table_; }
+  const StartedStore& store() const { return store_; }
+  const char* supervision() const { return pool_ ? "cgroup" : "session"; }
+  const std::string& boot_id() const { return boot_id_; }
+
+  // The agent's own: broker, front, helpers.
+  bool IsOwn(int64_t pid) const;
+  // A program of ours or a member of its tree.
+  bool IsStartedHere(int64_t pid);
+  Tree* TreeOf(int64_t pid);
+
+ private:
+  // A child that does not run yet.
+  struct Pending {
+    broker::Spawn command;
+    UniqueFd input;
+    uint64_t fingerprint = 0;
+    std::vector<Done> done;  // more than one with an idempotency key
+    std::unique_ptr<Spawning> spawning;
+    std::optional<Cgroup> group;
+    std::vector<UniqueFd> pipes;
+    absl::Duration begin;
+    int64_t start_ticks = 0;
+    Loop::TimerId timer;
+  };
+
+  Jobs(JobsOptions options, Loop* loop, ProcessTable::Observer observer,
+       std::function<pid_t()> front_pid, StartedStore store);
+
+  bool AnswerRepeated(const broker::Spawn& command, uint64_t fingerprint, Done& done);
+  RunningCounts Count(const broker::Spawn& command) const;
+  absl::Status FindUser(JobId id);
+  absl::Status Launch(JobId id, const User& user, bool becomes);
+  absl::StatusOr<SpawnPlan> Plan(JobId id, const broker::Spawn& command, const User& user,
+                                 bool becomes) const;
+  absl::Status MakeStreams(JobId id, Pending& pending, std::vector<UniqueFd>& child_ends);
+  void OnReport(JobId id);
+  void Run(JobId id);
+  void Fail(JobId id, absl::Status why);
+  std::unique_ptr<Tree> MakeTree(JobId id, Pending& pending);
+  void Record(JobId id, const Pending& pending);
+  void RecordEnd(const ProcessTable::Job& job);
+  void TakeOver();
+  void TakeOverJob(const broker::StartedJob& record);
+  User OwnUser();
+
+  JobsOptions options_;
+  Loop* loop_;
+  ProcessTable::Observer observer_;
+  std::function<pid_t()> front_pid_;
+  std::string boot_id_;
+  UserFiles users_;
+  UserLookup lookup_;
+  StartedStore store_;
+  std::unique_ptr<CgroupPool> pool_;
+  std::function<bool(pid_t)> is_known_;
+  std::set<pid_t> helpers_;
+  std::map<JobId, Pending> pending_;
+  ProcessTable table_;
+};
+
+}  // namespace specula::agent
+
+#endif  // SPECULA_AGENT_BROKER_JOBS_H_
