@@ -47,22 +47,18 @@ absl::Status Validate(const Raw& raw, Options& options) {
   }
   options.handshake_timeout = absl::Seconds(raw.handshake_timeout_seconds);
   options.reload_interval = absl::Seconds(raw.reload_interval_seconds);
-  const std::pair<const char*, const std::string*> needed[] = {
-      {"--ca", &options.tls.ca},
-      {"--cert", &options.tls.certificate},
-      {"--key", &options.tls.key}};
-  for (const auto& [flag, value] : needed) {
-    if (value->empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          flag,
-          " is missing: the agent serves with mutual TLS only. Give it as a "
-          "flag, as "
-          "SPECULA_",
-          flag[2] == 'c' && flag[3] == 'a' ? "CA"
-          : flag[2] == 'c'                 ? "CERT"
-                                           : "KEY",
-          ", or in ", raw.config, "; 'specula pki' makes the files"));
-    }
+  const struct {
+    absl::string_view flag, variable;
+    const std::string& value;
+  } needed[] = {{"--ca", "SPECULA_CA", options.tls.ca},
+                {"--cert", "SPECULA_CERT", options.tls.certificate},
+                {"--key", "SPECULA_KEY", options.tls.key}};
+  for (const auto& [flag, variable, value] : needed) {
+    if (!value.empty()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, " is missing: the agent serves with mutual TLS ",
+                     "only. Give it as a flag, as ", variable, ", or in ",
+                     raw.config, "; 'specula pki' makes the files"));
   }
   while (absl::EndsWith(options.proc_root, "/")) options.proc_root.pop_back();
   return absl::OkStatus();
