@@ -20,8 +20,9 @@
 namespace specula::agent {
 namespace {
 
-// How often gRPC looks at the published files.
-constexpr unsigned kGrpcRefreshSeconds = 1;
+// How often gRPC reads the published files; it is the greater part of what an idle
+// agent costs.
+constexpr unsigned kGrpcRefreshSeconds = 3;
 
 // A file that was written less than this ago is read at each Poll, as a second
 // write may fall within the granularity of the file system's clock.
