@@ -45,25 +45,46 @@ AcceptorLimits FitToDescriptors(AcceptorLimits limits) {
 
 }  // namespace
 
-Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material)
+Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
+             std::unique_ptr<audit::Writer> audit, UniqueFd broker,
+             std::function<void(absl::Status)> lost)
     : tick_interval_(options.reload_interval),
       material_(std::move(material)),
+      audit_(std::move(audit)),
+      denials_(*audit_),
       root_(options.proc_root),
       sampler_(root_),
-      gate_([material = material_.get()] { return material->trust(); }),
-      service_(loop_, sampler_, streams_, gate_, *material_) {}
+      broker_(loop_, std::move(broker), std::move(lost)),
+      tails_(loop_),
+      gate_([material = material_.get()] { return material->trust(); },
+            [this](absl::string_view path, const Caller* caller,
+                   const absl::Status& why) {
+              denials_.Denied(path, caller, why);
+            }),
+      service_({loop_, sampler_, streams_, gate_, *material_, broker_, tails_,
+                *audit_}) {}
 
-absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Options& options) {
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(
+    const Options& options, UniqueFd broker,
+    std::function<void(absl::Status)> lost) {
   ASSIGN_OR_RETURN(std::unique_ptr<TlsMaterial> material,
                    TlsMaterial::Load(options.tls));
-  std::unique_ptr<Agent> agent(new Agent(options, std::move(material)));
+  ASSIGN_OR_RETURN(std::unique_ptr<audit::Writer> audit,
+                   audit::Writer::Open(options.audit_log, SPECULA_VERSION));
+  std::unique_ptr<Agent> agent(new Agent(options, std::move(material),
+                                         std::move(audit), std::move(broker),
+                                         std::move(lost)));
   Server::Options main{options.listen, FitToDescriptors(options.limits),
                        options.handshake_timeout};
-  ASSIGN_OR_RETURN(agent->server_,
-                   Server::Start(main,
-                                 agent->material_->MakeServerCredentials(
-                                     agent->gate_.MakeProcessor()),
-                                 &agent->service_, agent->loop_));
+  ASSIGN_OR_RETURN(
+      agent->server_,
+      Server::Start(main,
+                    agent->material_->MakeServerCredentials(
+                        agent->gate_.MakeProcessor(),
+                        [denials = &agent->denials_](const absl::Status& why) {
+                          denials->Denied("handshake", nullptr, why);
+                        }),
+                    &agent->service_, agent->loop_));
   if (!options.health_listen.host.empty()) {
     Server::Options health{options.health_listen,
                            {.connections = 16, .connections_per_source = 16},
@@ -105,6 +126,10 @@ void Agent::Shutdown(absl::Duration grace) {
   server_->Shutdown(grace);
   if (health_server_ != nullptr) health_server_->Shutdown(absl::ZeroDuration());
   loop_.Stop();
+  if (absl::Status closed = audit_->Close(); !closed.ok()) {
+    Log(LogLevel::kError, "the audit log could not be closed",
+        {{"reason", closed.message()}});
+  }
 }
 
 absl::Status CheckConfig(const Options& options) {

@@ -1,15 +1,19 @@
 #ifndef SPECULA_AGENT_AGENT_H_
 #define SPECULA_AGENT_AGENT_H_
 
+#include <functional>
 #include <memory>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agent/front/broker_link.h"
+#include "agent/front/call_audit.h"
 #include "agent/front/event_loop.h"
 #include "agent/front/gate.h"
 #include "agent/front/server.h"
 #include "agent/front/service.h"
 #include "agent/front/stream_set.h"
+#include "agent/front/tail_hub.h"
 #include "agent/front/tls_material.h"
 #include "agent/metrics/sampler.h"
 #include "agent/options.h"
@@ -21,9 +25,12 @@ namespace specula::agent {
 // so the order of destruction is that of an orderly end.
 class Agent {
  public:
-  // Serves when it returns. Errors say what is wrong with which file or
-  // address.
-  static absl::StatusOr<std::unique_ptr<Agent>> Start(const Options& options);
+  // Serves when it returns. `broker` is the channel to the broker; `lost` is
+  // called, on the loop, when that is gone. Errors say what is wrong with which
+  // file or address.
+  static absl::StatusOr<std::unique_ptr<Agent>> Start(
+      const Options& options, UniqueFd broker,
+      std::function<void(absl::Status)> lost);
   ~Agent();
 
   // Where it serves, with real ports. `health_address` is null without one.
@@ -35,7 +42,9 @@ class Agent {
   void Shutdown(absl::Duration grace);
 
  private:
-  Agent(const Options& options, std::unique_ptr<TlsMaterial> material);
+  Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
+        std::unique_ptr<audit::Writer> audit, UniqueFd broker,
+        std::function<void(absl::Status)> lost);
 
   // Once in reload_interval: files that changed, callers who are not trusted
   // any more.
@@ -43,10 +52,14 @@ class Agent {
 
   const absl::Duration tick_interval_;
   std::unique_ptr<TlsMaterial> material_;
+  std::unique_ptr<audit::Writer> audit_;
+  DenialAudit denials_;
   ProcRoot root_;
   Sampler sampler_;
   StreamSet streams_;
   EventLoop loop_;
+  BrokerLink broker_;
+  TailHub tails_;
   Gate gate_;
   Service service_;
   std::unique_ptr<Server> server_;

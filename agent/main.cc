@@ -1,7 +1,8 @@
-// specula-agent: options -> agent -> wait for a signal -> orderly end.
+// specula-agent: options -> broker -> front, each in a process of its own.
 #include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <memory>
@@ -11,18 +12,30 @@
 
 #include "absl/synchronization/mutex.h"
 #include "agent/agent.h"
+#include "agent/broker/broker.h"
+#include "agent/directories.h"
 #include "agent/options.h"
 #include "lib/base/log.h"
 #include "lib/rpc/tls_policy.h"
 
 namespace {
 
-constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
+using specula::FormatHostPort;
+using specula::Log;
+using specula::LogLevel;
+using specula::agent::Options;
 
-// What must be in place before the first thread and the first use of gRPC.
-absl::Status PrepareProcess(sigset_t& stop_signals) {
+constexpr absl::Duration kShutdownGrace = absl::Seconds(8);
+
+int Fail(const absl::Status& status) {
+  Log(LogLevel::kError, "cannot start", {{"reason", status.message()}});
+  return 1;
+}
+
+// What must be in place before the front's first thread and first use of gRPC.
+absl::Status PrepareFront(sigset_t& stop_signals) {
   mallopt(M_ARENA_MAX,
-          2);  // an arena for each of gRPC's threads would cost megabytes
+          2);  // an arena for each of gRPC's threads costs megabytes
   // No core dump and no debugger of the same user reads the key.
   prctl(PR_SET_DUMPABLE, 0);
 #ifdef NDEBUG
@@ -30,18 +43,51 @@ absl::Status PrepareProcess(sigset_t& stop_signals) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
   sigemptyset(&stop_signals);
-  sigaddset(&stop_signals, SIGTERM);
-  sigaddset(&stop_signals, SIGINT);
-  // Blocked in all threads, so that main alone takes them, by sigwait.
+  for (int stop : {SIGTERM, SIGINT}) sigaddset(&stop_signals, stop);
+  // Blocked in all threads, so that this one alone takes them, by sigwait.
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
   return specula::EnforceTlsPolicy();
 }
 
-int Fail(const absl::Status& status) {
-  specula::Log(specula::LogLevel::kError, "cannot start",
-               {{"reason", status.message()}});
-  return 1;
+// The front's main, in the child of the broker.
+int RunFront(const Options& options, specula::UniqueFd broker) {
+  sigset_t stop_signals;
+  if (absl::Status status = PrepareFront(stop_signals); !status.ok()) {
+    Fail(status);
+    return specula::agent::kFrontCannotStart;
+  }
+  auto agent = specula::agent::Agent::Start(
+      options, std::move(broker), [](const absl::Status& why) {
+        Log(LogLevel::kError, "the broker is gone",
+            {{"reason", why.message()}});
+        kill(getpid(), SIGTERM);
+      });
+  if (!agent.ok()) {
+    Fail(agent.status());
+    return specula::agent::kFrontCannotStart;
+  }
+  const specula::HostPort* health = (*agent)->health_address();
+  Log(LogLevel::kInfo, "listening",
+      {{"address", FormatHostPort((*agent)->address())},
+       {"health", health == nullptr ? "none" : FormatHostPort(*health)},
+       {"pid", getpid()},
+       {"version", SPECULA_VERSION}});
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  Log(LogLevel::kInfo, "stopping", {{"signal", signal}});
+  (*agent)->Shutdown(kShutdownGrace);
+  Log(LogLevel::kInfo, "stopped");
+  return 0;
+}
+
+specula::agent::BrokerOptions ToBrokerOptions(const Options& options) {
+  specula::agent::BrokerOptions broker;
+  broker.front_user = options.front_user;
+  broker.jobs.ceiling = options.ceiling;
+  broker.jobs.state_directory = options.state_directory;
+  return broker;
 }
 
 }  // namespace
@@ -49,31 +95,24 @@ int Fail(const absl::Status& status) {
 int main(int argc, char** argv) {
   auto parsed = specula::agent::ParseOptions(argc, argv);
   if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
-  const auto& options = std::get<specula::agent::Options>(parsed);
-
-  sigset_t stop_signals;
-  if (absl::Status status = PrepareProcess(stop_signals); !status.ok())
-    return Fail(status);
+  const auto& options = std::get<Options>(parsed);
   if (options.check_config) {
     absl::Status status = specula::agent::CheckConfig(options);
     if (!status.ok()) return Fail(status);
     puts("configuration is good");
     return 0;
   }
-
-  auto agent = specula::agent::Agent::Start(options);
-  if (!agent.ok()) return Fail(agent.status());
-  const specula::HostPort* health = (*agent)->health_address();
-  specula::Log(specula::LogLevel::kInfo, "listening",
-               {{"address", specula::FormatHostPort((*agent)->address())},
-                {"health",
-                 health == nullptr ? "none" : specula::FormatHostPort(*health)},
-                {"version", SPECULA_VERSION}});
-
-  int signal = 0;
-  sigwait(&stop_signals, &signal);
-  specula::Log(specula::LogLevel::kInfo, "stopping", {{"signal", signal}});
-  (*agent)->Shutdown(kShutdownGrace);
-  specula::Log(specula::LogLevel::kInfo, "stopped");
-  return 0;
+  if (geteuid() == 0 && options.front_user.empty()) {
+    Log(LogLevel::kWarning,
+        "there is no user 'specula', so the part that serves the network runs "
+        "as root");
+  }
+  if (absl::Status made = specula::agent::MakeDirectories(options); !made.ok())
+    return Fail(made);
+  auto broker = specula::agent::Broker::Create(ToBrokerOptions(options));
+  if (!broker.ok()) return Fail(broker.status());
+  absl::Status ended = (*broker)->Run([&options](specula::UniqueFd channel) {
+    return RunFront(options, std::move(channel));
+  });
+  return ended.ok() ? 0 : 1;
 }

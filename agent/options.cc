@@ -1,12 +1,16 @@
 #include "agent/options.h"
 
+#include <unistd.h>
+
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "agent/broker/users.h"
 #include "lib/base/status_macros.h"
 #include "lib/config/settings.h"
 
@@ -14,6 +18,7 @@ namespace specula::agent {
 namespace {
 
 constexpr char kConfigPath[] = "/etc/specula/agent.toml";
+constexpr char kFrontUser[] = "specula";
 constexpr uint16_t kPort = 60120;
 
 // What CLI11 fills, as text and plain numbers.
@@ -23,7 +28,49 @@ struct Raw {
   double handshake_timeout_seconds = 10;
   double reload_interval_seconds = 1;
   std::string config = kConfigPath;
+  std::string front_user = kFrontUser;
+  std::string kill_scope = "any";
+  double max_timeout_seconds = 0;
 };
+
+std::string DefaultStateDirectory() {
+  if (geteuid() == 0) return "/var/lib/specula";
+  const char* base = getenv("XDG_STATE_HOME");
+  if (base != nullptr && *base == '/')
+    return absl::StrCat(base, "/specula/agent");
+  const char* home = getenv("HOME");
+  return absl::StrCat(home == nullptr ? "" : home,
+                      "/.local/state/specula/agent");
+}
+
+// Who serves the network. A user that was named must be there; the usual one
+// need not be, on a machine where nothing was installed.
+absl::Status ChooseFrontUser(const std::string& name, bool named,
+                             Options& options) {
+  if (geteuid() != 0) return absl::OkStatus();
+  UserFiles files;
+  if (absl::StatusOr<User> user = files.Find(name); user.ok()) {
+    options.front_user = name;
+    return absl::OkStatus();
+  }
+  if (named) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--front-user ", name, ": there is no such user"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateCeiling(const Raw& raw, Ceiling& ceiling) {
+  if (raw.kill_scope == "any") {
+    ceiling.kill = KillScope::kAny;
+  } else if (raw.kill_scope == "started") {
+    ceiling.kill = KillScope::kStarted;
+  } else {
+    ceiling.kill = KillScope::kNone;
+  }
+  ceiling.max_timeout = absl::Seconds(raw.max_timeout_seconds);
+  return CheckCeiling(ceiling);
+}
 
 bool IsLoopback(const std::string& host) {
   return host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
@@ -61,7 +108,11 @@ absl::Status Validate(const Raw& raw, Options& options) {
                      raw.config, "; 'specula pki' makes the files"));
   }
   while (absl::EndsWith(options.proc_root, "/")) options.proc_root.pop_back();
-  return absl::OkStatus();
+  if (options.audit_log.empty()) {
+    options.audit_log =
+        absl::StrCat(options.state_directory, "/audit/audit.jsonl");
+  }
+  return ValidateCeiling(raw, options.ceiling);
 }
 
 void Declare(CLI::App& app, Raw& raw, Options& options) {
@@ -115,10 +166,77 @@ void Declare(CLI::App& app, Raw& raw, Options& options) {
       ->envname("SPECULA_RELOAD_INTERVAL")
       ->check(CLI::Range(0.01, 60.0))
       ->capture_default_str();
+  app.add_option(
+         "--front-user", raw.front_user,
+         "As whom the part that serves the network runs, when started as root")
+      ->envname("SPECULA_FRONT_USER")
+      ->capture_default_str();
+  app.add_option("--state-dir", options.state_directory,
+                 "Where logs of started programs and the audit log lie")
+      ->envname("SPECULA_STATE_DIR")
+      ->capture_default_str();
+  app.add_option("--audit-log", options.audit_log,
+                 "The audit log; usually STATE-DIR/audit/audit.jsonl")
+      ->envname("SPECULA_AUDIT_LOG");
   app.add_option("--proc-root", options.proc_root,
                  "Directory below which the host's /proc, /sys and /etc are, "
                  "in a container")
       ->envname("SPECULA_PROC_ROOT");
+}
+
+// What the host allows, whoever asks.
+void DeclareCeiling(CLI::App& app, Raw& raw, Ceiling& ceiling) {
+  app.add_option("--commands", ceiling.commands, "Allow Exec and Start at all")
+      ->envname("SPECULA_COMMANDS")
+      ->capture_default_str();
+  app.add_option("--users", ceiling.users,
+                 "As whom commands may run; nobody named: anybody")
+      ->envname("SPECULA_USERS")
+      ->take_all();
+  app.add_option("--default-user", ceiling.default_user,
+                 "As whom they run where nobody is asked for")
+      ->envname("SPECULA_DEFAULT_USER");
+  app.add_option("--programs", ceiling.programs,
+                 "Absolute paths of the only programs that may run; none: any")
+      ->envname("SPECULA_PROGRAMS")
+      ->take_all();
+  app.add_option("--tail", ceiling.tail, "Allow Tail at all")
+      ->envname("SPECULA_TAIL")
+      ->capture_default_str();
+  app.add_option("--tail-roots", ceiling.tail_roots,
+                 "Directories below which Tail may read; none: any")
+      ->envname("SPECULA_TAIL_ROOTS")
+      ->take_all();
+  app.add_option(
+         "--kill-scope", raw.kill_scope,
+         "What Kill may reach: any process, those started here, or none")
+      ->envname("SPECULA_KILL_SCOPE")
+      ->check(CLI::IsMember({"any", "started", "none"}))
+      ->capture_default_str();
+  app.add_option("--max-execs", ceiling.max_execs, "Execs that run, in all")
+      ->envname("SPECULA_MAX_EXECS")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  app.add_option("--max-execs-per-caller", ceiling.max_execs_per_caller,
+                 "Execs that run, of one caller")
+      ->envname("SPECULA_MAX_EXECS_PER_CALLER")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  app.add_option("--max-started", ceiling.max_started,
+                 "Started programs that run")
+      ->envname("SPECULA_MAX_STARTED")
+      ->check(CLI::Range(0, 100000))
+      ->capture_default_str();
+  app.add_option("--max-timeout", raw.max_timeout_seconds,
+                 "Seconds that an Exec may take at most; 0: no limit")
+      ->envname("SPECULA_MAX_TIMEOUT")
+      ->check(CLI::Range(0.0, 1e8))
+      ->capture_default_str();
+  app.add_option("--max-output-bytes", ceiling.max_output_bytes,
+                 "Output of an Exec at most; 0: no limit")
+      ->envname("SPECULA_MAX_OUTPUT_BYTES")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -130,7 +248,9 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
       "The agent of Specula: answers over gRPC with mutual TLS how busy this "
       "host is.",
       "specula-agent");
+  options.state_directory = DefaultStateDirectory();
   Declare(app, raw, options);
+  DeclareCeiling(app, raw, options.ceiling);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -139,6 +259,10 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   const bool named = app.get_option("--config")->count() > 0;
   absl::Status status = ApplyTomlFile(app, raw.config, named);
   if (status.ok()) status = Validate(raw, options);
+  if (status.ok()) {
+    status = ChooseFrontUser(
+        raw.front_user, app.get_option("--front-user")->count() > 0, options);
+  }
   if (!status.ok()) {
     fprintf(stderr, "specula-agent: %s\n",
             std::string(status.message()).c_str());

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "agent/broker/ceiling.h"
 #include "agent/front/acceptor.h"
 #include "agent/front/tls_material.h"
 #include "lib/base/host_port.h"
@@ -26,6 +27,12 @@ struct Options {
   std::string
       proc_root;  // where the host's /proc, /sys and /etc are: "" or /host
   bool check_config = false;
+
+  // Of the broker.
+  std::string front_user;       // empty: as whom the program was started
+  std::string state_directory;  // job logs, their records, and the audit log
+  std::string audit_log;        // empty: STATE/audit/audit.jsonl
+  Ceiling ceiling;
 };
 
 // Reads command line, environment and configuration file. Gives the options, or

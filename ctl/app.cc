@@ -1,6 +1,8 @@
 #include "ctl/app.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "CLI/CLI.hpp"
@@ -48,6 +50,15 @@ void DeclareFleetOptions(CLI::App& app, FleetOptions& options) {
       ->check(CLI::Range(0.1, 86400.0));
 }
 
+// How many words of the command line are ours: `--` and what stands after it
+// are not. CLI11 would go on looking for options there, and split "[a,b]".
+int OwnWords(int argc, char** argv) {
+  return static_cast<int>(
+      std::find_if(argv, argv + argc,
+                   [](const char* word) { return strcmp(word, "--") == 0; }) -
+      argv);
+}
+
 }  // namespace
 
 int RunApp(int argc, char** argv) {
@@ -73,17 +84,28 @@ int RunApp(int argc, char** argv) {
   AddMemCommand(app, context);
   AddDiskCommand(app, context);
   AddPsCommand(app, context);
+  AddExecCommand(app, context);
+  AddStartCommand(app, context);
+  AddKillCommand(app, context);
+  AddTailCommand(app, context);
+  AddAuditCommand(app, context);
   AddPkiCommand(app, context);
   app.footer(
       "Exit code: 0 all hosts answered, 255 some host gave no result, 2 wrong "
       "usage,\n"
-      "130 interrupted.\n\n"
+      "130 interrupted; exec: that of the command (see exec --help).\n\n"
       "Example: specula --hosts vm[01-64] --ca ca.crt --cert me.crt --key "
       "me.key status");
+  const int own = OwnWords(argc, argv);
+  if (own < argc) context.words.emplace(argv + own + 1, argv + argc);
   try {
-    app.parse(argc, argv);
+    app.parse(own, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  if (context.words.has_value() && !context.takes_words) {
+    return UsageError(absl::InvalidArgumentError(
+        "only exec and start take a program after --"));
   }
   const bool named = app.get_option("--config")->count() > 0;
   if (absl::Status status = ApplyTomlFile(app, config, named); !status.ok()) {

@@ -11,11 +11,11 @@
 #include "absl/time/time.h"
 #include "agent/broker/environment.h"
 
-// The host's own limit to what anybody may do on it, whatever his role and whatever
-// the front says. Configuration; the broker holds to it. Pure.
+// The host's own limit to what anybody may do on it, whatever his role and
+// whatever the front says. Configuration; the broker holds to it. Pure.
 //
-// Refusals are PERMISSION_DENIED and begin with "this host's ceiling:", numbers of
-// running programs are RESOURCE_EXHAUSTED.
+// Refusals are PERMISSION_DENIED and begin with "this host's ceiling:", numbers
+// of running programs are RESOURCE_EXHAUSTED.
 namespace specula::agent {
 
 enum class KillScope {
@@ -32,8 +32,9 @@ struct Ceiling {
   // Where a request names nobody. Empty: the broker's own user.
   std::string default_user;
   // Absolute paths of the only programs that may be run, compared as they are
-  // written. Empty: any. With a list a caller can neither use a shell line, unless
-  // /bin/sh is in it, nor set the environment, which could make another program of it.
+  // written. Empty: any. With a list a caller can neither use a shell line,
+  // unless /bin/sh is in it, nor set the environment, which could make another
+  // program of it.
   std::vector<std::string> programs;
   // Tail at all, and under which directories. Empty: any.
   bool tail = true;
@@ -55,21 +56,24 @@ struct RunningCounts {
   int started = 0;
 };
 
-// INVALID_ARGUMENT for a ceiling that says nothing sensible, such as a relative path.
+// INVALID_ARGUMENT for a ceiling that says nothing sensible, such as a relative
+// path.
 absl::Status CheckCeiling(const Ceiling& ceiling);
 
 // Whether a command may be run at all, and one more of them now.
-absl::Status AllowsCommand(const Ceiling& ceiling, bool start, const RunningCounts& running);
+absl::Status AllowsCommand(const Ceiling& ceiling, bool start,
+                           const RunningCounts& running);
 
-// As whom it runs, by name; empty for the broker's own user. `own_user` is the name
-// of that one.
-absl::StatusOr<std::string> AllowedUser(const Ceiling& ceiling, absl::string_view asked,
+// As whom it runs, by name; empty for the broker's own user. `own_user` is the
+// name of that one.
+absl::StatusOr<std::string> AllowedUser(const Ceiling& ceiling,
+                                        absl::string_view asked,
                                         absl::string_view own_user);
 
 // Those of `candidates` that may be run. Never empty when OK.
-absl::StatusOr<std::vector<std::string>> AllowedPrograms(const Ceiling& ceiling,
-                                                         std::vector<std::string> candidates,
-                                                         const Environment& asked);
+absl::StatusOr<std::vector<std::string>> AllowedPrograms(
+    const Ceiling& ceiling, std::vector<std::string> candidates,
+    const Environment& asked);
 
 // What holds when a request asks for `asked` and 0 means nothing in particular.
 absl::Duration AllowedTimeout(const Ceiling& ceiling, absl::Duration asked);

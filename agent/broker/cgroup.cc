@@ -26,24 +26,27 @@
 namespace specula::agent {
 namespace {
 
-constexpr char kPrefix[] = "specula.";
-
-// Enough for the usual number of Execs at once; what is more is made and removed.
+// Enough for the usual number of Execs at once; what is more is made and
+// removed.
 constexpr size_t kMaxIdle = 64;
 
 constexpr size_t kMaxProcsBytes = 64 << 20;
 
-UniqueFd OpenIn(const std::string& directory, absl::string_view name, int flags) {
-  return UniqueFd(open(absl::StrCat(directory, "/", name).c_str(), flags | O_CLOEXEC));
+UniqueFd OpenIn(const std::string& directory, absl::string_view name,
+                int flags) {
+  return UniqueFd(
+      open(absl::StrCat(directory, "/", name).c_str(), flags | O_CLOEXEC));
 }
 
 std::vector<std::string> Subdirectories(const std::string& path) {
   std::vector<std::string> names;
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()), &closedir);
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()),
+                                                      &closedir);
   if (directory == nullptr) return names;
   while (const dirent* entry = readdir(directory.get())) {
     const absl::string_view name = entry->d_name;
-    if (entry->d_type == DT_DIR && name != "." && name != "..") names.emplace_back(name);
+    if (entry->d_type == DT_DIR && name != "." && name != "..")
+      names.emplace_back(name);
   }
   return names;
 }
@@ -57,9 +60,11 @@ void RemoveGroups(const std::string& path) {
 }
 
 void AddMembers(const std::string& path, std::vector<pid_t>& members) {
-  const auto text = ReadFile(absl::StrCat(path, "/cgroup.procs"), kMaxProcsBytes);
+  const auto text =
+      ReadFile(absl::StrCat(path, "/cgroup.procs"), kMaxProcsBytes);
   if (!text.ok()) return;
-  for (absl::string_view line : absl::StrSplit(*text, '\n', absl::SkipEmpty())) {
+  for (absl::string_view line :
+       absl::StrSplit(*text, '\n', absl::SkipEmpty())) {
     pid_t pid;
     // 0 stands for a process that this pid namespace does not see.
     if (absl::SimpleAtoi(line, &pid) && pid > 0) members.push_back(pid);
@@ -75,7 +80,8 @@ absl::Status TryToUse(const Cgroup& group) {
   arguments.flags = CLONE_INTO_CGROUP;
   arguments.exit_signal = SIGCHLD;
   arguments.cgroup = static_cast<uint64_t>(group.directory_fd());
-  pid_t pid = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
+  pid_t pid =
+      static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
   if (pid < 0) {
     pid = fork();
     if (pid == 0) _exit(write(group.procs_fd(), "0", 1) == 1 ? 0 : 1);
@@ -92,12 +98,17 @@ absl::Status TryToUse(const Cgroup& group) {
 }  // namespace
 
 std::string ParseCgroupMount(absl::string_view mountinfo) {
-  for (absl::string_view line : absl::StrSplit(mountinfo, '\n', absl::SkipEmpty())) {
-    const std::vector<absl::string_view> halves = absl::StrSplit(line, absl::MaxSplits(" - ", 1));
-    if (halves.size() != 2 || !absl::StartsWith(halves[1], "cgroup2 ")) continue;
-    const std::vector<absl::string_view> fields = absl::StrSplit(halves[0], ' ');
+  for (absl::string_view line :
+       absl::StrSplit(mountinfo, '\n', absl::SkipEmpty())) {
+    const std::vector<absl::string_view> halves =
+        absl::StrSplit(line, absl::MaxSplits(" - ", 1));
+    if (halves.size() != 2 || !absl::StartsWith(halves[1], "cgroup2 "))
+      continue;
+    const std::vector<absl::string_view> fields =
+        absl::StrSplit(halves[0], ' ');
     // A space in the path would stand there as \040; no system has one.
-    if (fields.size() >= 5 && absl::StartsWith(fields[4], "/")) return std::string(fields[4]);
+    if (fields.size() >= 5 && absl::StartsWith(fields[4], "/"))
+      return std::string(fields[4]);
   }
   return "";
 }
@@ -106,7 +117,8 @@ std::string ParseCgroupPath(absl::string_view cgroup) {
   for (absl::string_view line : absl::StrSplit(cgroup, '\n')) {
     if (!absl::ConsumePrefix(&line, "0::")) continue;
     // "/../x" is a group outside of our cgroup namespace.
-    if (absl::StartsWith(line, "/") && !absl::StartsWith(line, "/..")) return std::string(line);
+    if (absl::StartsWith(line, "/") && !absl::StartsWith(line, "/.."))
+      return std::string(line);
   }
   return "";
 }
@@ -121,10 +133,12 @@ bool ParsePopulated(absl::string_view events) {
 
 absl::StatusOr<Cgroup> Cgroup::Open(std::string path) {
   Cgroup group;
-  group.directory_.Reset(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  group.directory_.Reset(
+      open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   group.procs_ = OpenIn(path, "cgroup.procs", O_RDWR);
   group.events_ = OpenIn(path, "cgroup.events", O_RDONLY);
-  if (!group.directory_.valid() || !group.procs_.valid() || !group.events_.valid()) {
+  if (!group.directory_.valid() || !group.procs_.valid() ||
+      !group.events_.valid()) {
     return absl::ErrnoToStatus(errno, absl::StrCat("open(", path, ")"));
   }
   group.path_ = std::move(path);
@@ -142,14 +156,16 @@ bool Cgroup::Populated() const {
 std::vector<pid_t> Cgroup::Members() const {
   std::vector<pid_t> members;
   AddMembers(path_, members);
-  // A dead process whose threads live on is listed; it cannot be told anything more.
+  // A dead process whose threads live on is listed; it cannot be told anything
+  // more.
   return members;
 }
 
 void Cgroup::Kill() const {
   const UniqueFd kill_file = OpenIn(path_, "cgroup.kill", O_WRONLY);
   if (kill_file.valid() && write(kill_file.get(), "1", 1) == 1) return;
-  // Whoever forks while this goes on is met by the next round, or by the next Kill.
+  // Whoever forks while this goes on is met by the next round, or by the next
+  // Kill.
   constexpr int kRounds = 10;
   for (int round = 0; round < kRounds && Populated(); ++round) {
     for (pid_t pid : Members()) {
@@ -158,24 +174,35 @@ void Cgroup::Kill() const {
   }
 }
 
-absl::StatusOr<std::unique_ptr<CgroupPool>> CgroupPool::Create(std::string base) {
+CgroupPool::CgroupPool(std::string base, std::string prefix)
+    : base_(std::move(base)),
+      prefix_(std::move(prefix)),
+      path_(absl::StrCat(base_, "/", prefix_, getpid())) {}
+
+absl::StatusOr<std::unique_ptr<CgroupPool>> CgroupPool::Create(
+    absl::string_view owner, std::string base) {
   if (base.empty()) {
-    ASSIGN_OR_RETURN(const std::string mounts, ReadFile("/proc/self/mountinfo", 16 << 20));
+    ASSIGN_OR_RETURN(const std::string mounts,
+                     ReadFile("/proc/self/mountinfo", 16 << 20));
     ASSIGN_OR_RETURN(const std::string own, ReadFile("/proc/self/cgroup"));
     const std::string mount = ParseCgroupMount(mounts);
     const std::string path = ParseCgroupPath(own);
-    if (mount.empty() || path.empty()) return absl::FailedPreconditionError("no cgroup2 here");
+    if (mount.empty() || path.empty())
+      return absl::FailedPreconditionError("no cgroup2 here");
     base = path == "/" ? mount : absl::StrCat(mount, path);
   }
   std::unique_ptr<CgroupPool> pool(
-      new CgroupPool(absl::StrCat(base, "/", kPrefix, getpid())));
+      new CgroupPool(std::move(base), absl::StrCat("specula.", owner, ".")));
   if (mkdir(pool->path_.c_str(), 0755) != 0 && errno != EEXIST) {
     return absl::FailedPreconditionError(
-        absl::ErrnoToStatus(errno, absl::StrCat("mkdir(", pool->path_, ")")).message());
+        absl::ErrnoToStatus(errno, absl::StrCat("mkdir(", pool->path_, ")"))
+            .message());
   }
   // A broker with our pid may have died here in an earlier container or boot.
-  pool->lock_.Reset(open(pool->path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!pool->lock_.valid() || flock(pool->lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+  pool->lock_.Reset(
+      open(pool->path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!pool->lock_.valid() ||
+      flock(pool->lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     return absl::FailedPreconditionError(absl::StrCat(pool->path_, ": in use"));
   }
   RETURN_IF_ERROR(pool->Probe());
@@ -184,7 +211,8 @@ absl::StatusOr<std::unique_ptr<CgroupPool>> CgroupPool::Create(std::string base)
 
 absl::Status CgroupPool::Probe() {
   auto group = Take();
-  if (!group.ok()) return absl::FailedPreconditionError(group.status().message());
+  if (!group.ok())
+    return absl::FailedPreconditionError(group.status().message());
   const absl::Status status = TryToUse(*group);
   Return(*std::move(group));
   return status;
@@ -207,7 +235,8 @@ absl::StatusOr<Cgroup> CgroupPool::Take() {
     std::string path = absl::StrCat(path_, "/", next_++);
     if (mkdir(path.c_str(), 0755) == 0) return Cgroup::Open(std::move(path));
     // Left by a broker with our pid: a started program may be in it.
-    if (errno != EEXIST) return absl::ErrnoToStatus(errno, absl::StrCat("mkdir(", path, ")"));
+    if (errno != EEXIST)
+      return absl::ErrnoToStatus(errno, absl::StrCat("mkdir(", path, ")"));
   }
 }
 
@@ -220,19 +249,21 @@ void CgroupPool::Return(Cgroup group) {
 }
 
 void CgroupPool::Sweep(const std::vector<std::string>& keep) {
-  const std::string base = path_.substr(0, path_.rfind('/'));
-  for (const std::string& name : Subdirectories(base)) {
-    const std::string old = absl::StrCat(base, "/", name);
-    if (!absl::StartsWith(name, kPrefix) || old == path_) continue;
+  for (const std::string& name : Subdirectories(base_)) {
+    const std::string old = absl::StrCat(base_, "/", name);
+    // Ours too: a broker that died may have had our pid.
+    if (!absl::StartsWith(name, prefix_)) continue;
     // Who lives holds the lock, in whatever pid namespace.
     const UniqueFd lock(open(old.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!lock.valid() || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    if (!lock.valid()) continue;
+    if (old != path_ && flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
     for (const std::string& child : Subdirectories(old)) {
       const std::string path = absl::StrCat(old, "/", child);
       if (std::find(keep.begin(), keep.end(), path) != keep.end()) continue;
-      if (auto group = Cgroup::Open(path); group.ok() && group->Populated()) group->Kill();
+      if (auto group = Cgroup::Open(path); group.ok() && group->Populated())
+        group->Kill();
     }
-    RemoveGroups(old);
+    if (old != path_) RemoveGroups(old);
   }
 }
 
@@ -249,7 +280,8 @@ CgroupTree::~CgroupTree() {
 std::vector<pid_t> CgroupTree::Signal(int signal) {
   std::vector<pid_t> signalled;
   for (pid_t pid : group_.Members()) {
-    if (SignalMember(pid, signal, [&] { return IsInCgroup(pid, group_.path()); })) {
+    if (SignalMember(pid, signal,
+                     [&] { return IsInCgroup(pid, group_.path()); })) {
       signalled.push_back(pid);
     }
   }

@@ -11,18 +11,18 @@
 #include "agent/broker/tree.h"
 #include "lib/base/unique_fd.h"
 
-// Control groups (cgroup2) as the owner of a process tree: who is born in one cannot
-// leave it by setsid, by a double fork or by outliving its parents. Only a process
-// with the right to write cgroup.procs elsewhere can, which root has: a daemon that
-// a command starts through systemd is systemd's, on purpose.
+// Control groups (cgroup2) as the owner of a process tree: who is born in one
+// cannot leave it by setsid, by a double fork or by outliving its parents. Only
+// a process with the right to write cgroup.procs elsewhere can, which root has:
+// a daemon that a command starts through systemd is systemd's, on purpose.
 namespace specula::agent {
 
-// Where the first cgroup2 is mounted, from /proc/self/mountinfo; empty if nowhere.
-// Pure.
+// Where the first cgroup2 is mounted, from /proc/self/mountinfo; empty if
+// nowhere. Pure.
 std::string ParseCgroupMount(absl::string_view mountinfo);
 
-// The path of the cgroup2 group in /proc/self/cgroup, as "/system.slice/x"; empty
-// without one. Pure.
+// The path of the cgroup2 group in /proc/self/cgroup, as "/system.slice/x";
+// empty without one. Pure.
 std::string ParseCgroupPath(absl::string_view cgroup);
 
 // True if cgroup.events says that a process lives in or below the group. Pure.
@@ -52,15 +52,17 @@ class Cgroup {
   UniqueFd events_;
 };
 
-// Hands out empty groups below a directory of its own, specula.PID in the group this
-// process is in, and takes them back: making one and removing it costs as much as a
-// good part of a spawn. Not thread-safe.
+// Hands out empty groups below a directory of its own, specula.OWNER.PID in the
+// group this process is in, and takes them back: making one and removing it
+// costs as much as a good part of a spawn. Not thread-safe.
 class CgroupPool {
  public:
   // FAILED_PRECONDITION with the reason if there is no cgroup2, if it cannot be
-  // written, or if children cannot be put into it. `base` overrides where to look
-  // and is for tests.
-  static absl::StatusOr<std::unique_ptr<CgroupPool>> Create(std::string base = "");
+  // written, or if children cannot be put into it. `owner`, letters and digits,
+  // is what this broker has in common with those before and after it and with
+  // no other. `base` overrides where to look and is for tests.
+  static absl::StatusOr<std::unique_ptr<CgroupPool>> Create(
+      absl::string_view owner, std::string base = "");
 
   // Removes the groups that are empty; those of started programs stay.
   ~CgroupPool();
@@ -69,17 +71,19 @@ class CgroupPool {
   absl::StatusOr<Cgroup> Take();
   void Return(Cgroup group);
 
-  // Ends what brokers that died have left behind beside us: groups of theirs not in
-  // `keep` are killed, and removed once they are empty.
+  // Ends what brokers of the same owner have left behind when they died: groups
+  // of theirs not in `keep` are killed, and removed once they are empty.
   void Sweep(const std::vector<std::string>& keep);
 
   const std::string& path() const { return path_; }
 
  private:
-  explicit CgroupPool(std::string path) : path_(std::move(path)) {}
+  CgroupPool(std::string base, std::string prefix);
 
   absl::Status Probe();
 
+  std::string base_;
+  std::string prefix_;  // of the directories of our owner
   std::string path_;
   UniqueFd lock_;  // held as long as this broker lives
   int next_ = 0;
@@ -89,12 +93,16 @@ class CgroupPool {
 // A tree that is a group.
 class CgroupTree : public Tree {
  public:
-  // With a pool the group goes back to it at the end; else it is removed if empty.
-  CgroupTree(Cgroup group, CgroupPool* pool) : group_(std::move(group)), pool_(pool) {}
+  // With a pool the group goes back to it at the end; else it is removed if
+  // empty.
+  CgroupTree(Cgroup group, CgroupPool* pool)
+      : group_(std::move(group)), pool_(pool) {}
   ~CgroupTree() override;
 
   std::vector<pid_t> Members() override { return group_.Members(); }
-  bool Empty() override { return !group_.Populated() || group_.Members().empty(); }
+  bool Empty() override {
+    return !group_.Populated() || group_.Members().empty();
+  }
   std::vector<pid_t> Signal(int signal) override;
   std::vector<pid_t> Kill() override;
 

@@ -43,7 +43,8 @@ std::vector<UniqueFd> TakeFds(msghdr& message) {
   std::vector<UniqueFd> fds;
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
        part = CMSG_NXTHDR(&message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+      continue;
     const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < count; ++i) {
       int fd;
@@ -58,21 +59,25 @@ std::vector<UniqueFd> TakeFds(msghdr& message) {
 
 absl::StatusOr<std::pair<UniqueFd, UniqueFd>> Channel::Pair() {
   int fds[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                 fds) != 0) {
     return absl::ErrnoToStatus(errno, "socketpair()");
   }
   return std::make_pair(UniqueFd(fds[0]), UniqueFd(fds[1]));
 }
 
-Channel::Channel(UniqueFd fd) : fd_(std::move(fd)), buffer_(kMaxInlineBytes + 1) {}
+Channel::Channel(UniqueFd fd)
+    : fd_(std::move(fd)), buffer_(kMaxInlineBytes + 1) {}
 
 absl::Status Channel::Send(Packet packet) {
-  if (packet.bytes.size() > kMaxMessageBytes || packet.fds.size() >= kMaxMessageFds) {
+  if (packet.bytes.size() > kMaxMessageBytes ||
+      packet.fds.size() >= kMaxMessageFds) {
     return absl::InvalidArgumentError(absl::StrCat(
         "a message of ", packet.bytes.size(), " bytes and ", packet.fds.size(),
         " descriptors is beyond the channel's bounds"));
   }
-  if (queue_.size() >= kMaxQueued) return absl::UnavailableError("the other side does not read");
+  if (queue_.size() >= kMaxQueued)
+    return absl::UnavailableError("the other side does not read");
   if (queue_.empty()) {
     ASSIGN_OR_RETURN(const bool sent, TrySend(packet));
     if (sent) return absl::OkStatus();
@@ -92,7 +97,8 @@ absl::Status Channel::Flush() {
 
 absl::StatusOr<bool> Channel::TrySend(const Packet& packet) {
   char tag = kInline;
-  iovec parts[2] = {{&tag, 1}, {const_cast<char*>(packet.bytes.data()), packet.bytes.size()}};
+  iovec parts[2] = {
+      {&tag, 1}, {const_cast<char*>(packet.bytes.data()), packet.bytes.size()}};
   int fds[kMaxMessageFds];
   size_t fd_count = 0;
   for (const UniqueFd& fd : packet.fds) fds[fd_count++] = fd.get();
@@ -121,8 +127,10 @@ absl::StatusOr<bool> Channel::TrySend(const Packet& packet) {
   while (true) {
     if (sendmsg(fd_.get(), &message, MSG_NOSIGNAL) >= 0) return true;
     if (errno == EINTR) continue;
-    // ETOOMANYREFS: descriptors in flight are limited too, until they are taken.
-    if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS) return false;
+    // ETOOMANYREFS: descriptors in flight are limited too, until they are
+    // taken.
+    if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS)
+      return false;
     return PeerGone(errno, "send to the other side");
   }
 }
@@ -145,7 +153,8 @@ absl::StatusOr<std::optional<Packet>> Channel::Receive() {
   }
   Packet packet;
   packet.fds = TakeFds(message);
-  if (got == 0) return absl::UnavailableError("the other side has closed the channel");
+  if (got == 0)
+    return absl::UnavailableError("the other side has closed the channel");
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
     return absl::InvalidArgumentError("a message or its descriptors were cut");
   }
@@ -160,7 +169,8 @@ absl::StatusOr<std::optional<Packet>> Channel::Receive() {
   return std::optional<Packet>(std::move(packet));
 }
 
-absl::StatusOr<UniqueFd> SealedMemfd(const char* name, absl::string_view bytes) {
+absl::StatusOr<UniqueFd> SealedMemfd(const char* name,
+                                     absl::string_view bytes) {
   UniqueFd fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd.valid()) return absl::ErrnoToStatus(errno, "memfd_create()");
   while (!bytes.empty()) {
@@ -171,7 +181,8 @@ absl::StatusOr<UniqueFd> SealedMemfd(const char* name, absl::string_view bytes) 
     }
     bytes.remove_prefix(static_cast<size_t>(written));
   }
-  if (lseek(fd.get(), 0, SEEK_SET) != 0 || fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) {
+  if (lseek(fd.get(), 0, SEEK_SET) != 0 ||
+      fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) {
     return absl::ErrnoToStatus(errno, "fcntl(F_ADD_SEALS)");
   }
   return fd;

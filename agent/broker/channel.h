@@ -15,8 +15,9 @@
 
 namespace specula::agent {
 
-// Bounds of one message. What is longer than the first travels in a sealed memfd,
-// because a socket's buffer is small and cannot be sized by the larger of the two.
+// Bounds of one message. What is longer than the first travels in a sealed
+// memfd, because a socket's buffer is small and cannot be sized by the larger
+// of the two.
 inline constexpr size_t kMaxInlineBytes = 64 << 10;
 inline constexpr size_t kMaxMessageBytes = 8 << 20;
 inline constexpr size_t kMaxMessageFds = 4;
@@ -27,10 +28,10 @@ struct Packet {
   std::vector<UniqueFd> fds;
 };
 
-// One end of the socket between front and broker: whole messages, in order, each
-// with its descriptors. Never blocks. What does not fit into the socket waits in a
-// queue; who sends looks at `queued` and stops taking on work when the other side
-// does not read. Owns its descriptor. Not thread-safe.
+// One end of the socket between front and broker: whole messages, in order,
+// each with its descriptors. Never blocks. What does not fit into the socket
+// waits in a queue; who sends looks at `queued` and stops taking on work when
+// the other side does not read. Owns its descriptor. Not thread-safe.
 class Channel {
  public:
   // Two connected ends, close-on-exec and non-blocking.
@@ -39,8 +40,9 @@ class Channel {
   explicit Channel(UniqueFd fd);
 
   // Sends or queues; the descriptors are closed once they are sent.
-  // INVALID_ARGUMENT for a message beyond the bounds; UNAVAILABLE when the other
-  // side is gone or the queue is full, and then the channel is of no more use.
+  // INVALID_ARGUMENT for a message beyond the bounds; UNAVAILABLE when the
+  // other side is gone or the queue is full, and then the channel is of no more
+  // use.
   absl::Status Send(Packet packet);
 
   // Sends what is queued as far as it goes; to be called when fd() is writable.
@@ -63,8 +65,8 @@ class Channel {
   std::vector<char> buffer_;
 };
 
-// A memfd named `name` that holds `bytes` and can no more be changed by anybody,
-// its offset at 0.
+// A memfd named `name` that holds `bytes` and can no more be changed by
+// anybody, its offset at 0.
 absl::StatusOr<UniqueFd> SealedMemfd(const char* name, absl::string_view bytes);
 
 // True for a memfd whose size and content are fixed.

@@ -13,7 +13,8 @@
 
 #include "agent/broker/raw_syscall.h"
 
-// No instrumentation may call into a runtime from a stack that it does not know.
+// No instrumentation may call into a runtime from a stack that it does not
+// know.
 #define SPECULA_BARE                                                      \
   __attribute__((no_sanitize("address", "undefined"), no_stack_protector, \
                  no_instrument_function))
@@ -51,17 +52,20 @@ SPECULA_BARE long PlaceDescriptors(const ChildPlan& plan, int& report_fd) {
     if (result < 0) return result;
     report_fd = kReportFd;
   }
-  // Everything of the broker's is close-on-exec, so a kernel without close_range
-  // (before 5.9) loses nothing but the second lock.
+  // Everything of the broker's is close-on-exec, so a kernel without
+  // close_range (before 5.9) loses nothing but the second lock.
   RawSyscall(SYS_close_range, kReportFd + 1, ~0U, 0);
   return 0;
 }
 
 SPECULA_BARE long BecomeUser(const ChildPlan& plan) {
   if (!plan.sets_user) return 0;
-  long result = RawSyscall(SYS_setgroups, static_cast<long>(plan.group_count), Arg(plan.groups));
-  if (result == 0) result = RawSyscall(SYS_setresgid, plan.gid, plan.gid, plan.gid);
-  if (result == 0) result = RawSyscall(SYS_setresuid, plan.uid, plan.uid, plan.uid);
+  long result = RawSyscall(SYS_setgroups, static_cast<long>(plan.group_count),
+                           Arg(plan.groups));
+  if (result == 0)
+    result = RawSyscall(SYS_setresgid, plan.gid, plan.gid, plan.gid);
+  if (result == 0)
+    result = RawSyscall(SYS_setresuid, plan.uid, plan.uid, plan.uid);
   return result;
 }
 
@@ -71,12 +75,14 @@ SPECULA_BARE long EnterDirectory(const ChildPlan& plan) {
   return RawSyscall(SYS_chdir, Arg("/"));
 }
 
-// Runs the first program that can be run; returns only on failure. As execvp: what
-// is not there is passed over, and "permission denied" is said only at the end.
+// Runs the first program that can be run; returns only on failure. As execvp:
+// what is not there is passed over, and "permission denied" is said only at the
+// end.
 SPECULA_BARE ChildReport Execute(const ChildPlan& plan) {
   ChildReport report = {ChildStep::kProgram, ENOENT, 0};
   for (size_t i = 0; i < plan.program_count; ++i) {
-    const long error = -RawSyscall(SYS_execve, Arg(plan.programs[i]), Arg(plan.argv), Arg(plan.envp));
+    const long error = -RawSyscall(SYS_execve, Arg(plan.programs[i]),
+                                   Arg(plan.argv), Arg(plan.envp));
     const int32_t index = static_cast<int32_t>(i);
     if (error == ENOENT &&
         RawSyscall(SYS_faccessat, AT_FDCWD, Arg(plan.programs[i]), F_OK) == 0) {
@@ -91,15 +97,17 @@ SPECULA_BARE ChildReport Execute(const ChildPlan& plan) {
   return report;
 }
 
-// Everything up to the exec, in an order that matters: the group first, so that no
-// process of the tree is ever outside it; the user before the directory, because it
-// is he who must be allowed there; the mask last, so that no signal comes between.
+// Everything up to the exec, in an order that matters: the group first, so that
+// no process of the tree is ever outside it; the user before the directory,
+// because it is he who must be allowed there; the mask last, so that no signal
+// comes between.
 SPECULA_BARE ChildReport Become(const ChildPlan& plan, int& report_fd) {
   const auto failed = [](ChildStep step, long result) SPECULA_BARE {
     return ChildReport{step, static_cast<int32_t>(-result), 0};
   };
   if (plan.cgroup_procs_fd >= 0) {
-    const long result = RawSyscall(SYS_write, plan.cgroup_procs_fd, Arg("0"), 1);
+    const long result =
+        RawSyscall(SYS_write, plan.cgroup_procs_fd, Arg("0"), 1);
     if (result < 0) return failed(ChildStep::kCgroup, result);
   }
   if (const long result = RawSyscall(SYS_setsid); result < 0) {
@@ -113,17 +121,20 @@ SPECULA_BARE ChildReport Become(const ChildPlan& plan, int& report_fd) {
   RawSyscall(SYS_prlimit64, 0, RLIMIT_NOFILE, Arg(&plan.open_files), 0);
   // No core files unless the program asks for them: the hard limit stays.
   rlimit core;
-  if (RawSyscall(SYS_prlimit64, 0, RLIMIT_CORE, 0, Arg(&core)) == 0 && core.rlim_cur != 0) {
+  if (RawSyscall(SYS_prlimit64, 0, RLIMIT_CORE, 0, Arg(&core)) == 0 &&
+      core.rlim_cur != 0) {
     core.rlim_cur = 0;
     RawSyscall(SYS_prlimit64, 0, RLIMIT_CORE, Arg(&core), 0);
   }
-  if (const long result = BecomeUser(plan); result < 0) return failed(ChildStep::kUser, result);
+  if (const long result = BecomeUser(plan); result < 0)
+    return failed(ChildStep::kUser, result);
   if (plan.ends_with_parent) RawSyscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   if (const long result = EnterDirectory(plan); result < 0) {
     return failed(ChildStep::kDirectory, result);
   }
   const unsigned long no_signals = 0;
-  RawSyscall(SYS_rt_sigprocmask, SIG_SETMASK, Arg(&no_signals), 0, kSignalSetBytes);
+  RawSyscall(SYS_rt_sigprocmask, SIG_SETMASK, Arg(&no_signals), 0,
+             kSignalSetBytes);
   return Execute(plan);
 }
 
@@ -138,9 +149,10 @@ SPECULA_BARE int RunChild(void* argument) {
 constexpr uint64_t kCloneFlags = CLONE_VM | CLONE_PIDFD;
 
 #if defined(__x86_64__)
-// clone3 as libc has it inside and does not export. In the child the stack is the
-// new one and RunChild never returns.
-__attribute__((noinline)) long Clone3(clone_args* arguments, int (*run)(void*), void* plan) {
+// clone3 as libc has it inside and does not export. In the child the stack is
+// the new one and RunChild never returns.
+__attribute__((noinline)) long Clone3(clone_args* arguments, int (*run)(void*),
+                                      void* plan) {
   long result;
   asm volatile(
       "syscall\n\t"
@@ -151,13 +163,14 @@ __attribute__((noinline)) long Clone3(clone_args* arguments, int (*run)(void*), 
       "hlt\n"
       "1:"
       : "=a"(result)
-      : "a"(SYS_clone3), "D"(arguments), "S"(sizeof *arguments), [run] "r"(run), [plan] "r"(plan)
+      : "a"(SYS_clone3), "D"(arguments),
+        "S"(sizeof *arguments), [run] "r"(run), [plan] "r"(plan)
       : "rcx", "r11", "memory", "cc");
   return result;
 }
 
-long CloneIntoCgroup(const ChildPlan& plan, char* stack, size_t stack_size, int cgroup_fd,
-                     int& pidfd) {
+long CloneIntoCgroup(const ChildPlan& plan, char* stack, size_t stack_size,
+                     int cgroup_fd, int& pidfd) {
   clone_args arguments = {};
   arguments.flags = kCloneFlags | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0);
   arguments.exit_signal = SIGCHLD;
@@ -168,13 +181,15 @@ long CloneIntoCgroup(const ChildPlan& plan, char* stack, size_t stack_size, int 
   return Clone3(&arguments, &RunChild, const_cast<ChildPlan*>(&plan));
 }
 #else
-long CloneIntoCgroup(const ChildPlan&, char*, size_t, int, int&) { return -ENOSYS; }
+long CloneIntoCgroup(const ChildPlan&, char*, size_t, int, int&) {
+  return -ENOSYS;
+}
 #endif
 
 }  // namespace
 
-absl::StatusOr<Clone> CloneChild(const ChildPlan& plan, char* stack, size_t stack_size,
-                                 int cgroup_fd) {
+absl::StatusOr<Clone> CloneChild(const ChildPlan& plan, char* stack,
+                                 size_t stack_size, int cgroup_fd) {
   // No handler of ours may run in the child.
   sigset_t all, before;
   sigfillset(&all);
@@ -184,18 +199,21 @@ absl::StatusOr<Clone> CloneChild(const ChildPlan& plan, char* stack, size_t stac
   if (cgroup_fd >= 0) {
     pid = CloneIntoCgroup(plan, stack, stack_size, cgroup_fd, pidfd);
   } else {
-    pid = clone(&RunChild, stack + stack_size, static_cast<int>(kCloneFlags) | SIGCHLD,
+    pid = clone(&RunChild, stack + stack_size,
+                static_cast<int>(kCloneFlags) | SIGCHLD,
                 const_cast<ChildPlan*>(&plan), &pidfd);
     if (pid < 0) pid = -errno;
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);
   if (pid > 0) return Clone{static_cast<pid_t>(pid), UniqueFd(pidfd)};
   const int error = static_cast<int>(-pid);
-  if (cgroup_fd >= 0 && (error == ENOSYS || error == EINVAL || error == E2BIG || error == EPERM)) {
+  if (cgroup_fd >= 0 && (error == ENOSYS || error == EINVAL || error == E2BIG ||
+                         error == EPERM)) {
     return absl::UnimplementedError("clone3(CLONE_INTO_CGROUP)");
   }
   // EAGAIN is the limit of processes: pids.max, RLIMIT_NPROC or pid_max.
-  if (error == EAGAIN) return absl::ResourceExhaustedError("clone(): no more processes allowed");
+  if (error == EAGAIN)
+    return absl::ResourceExhaustedError("clone(): no more processes allowed");
   return absl::ErrnoToStatus(error, "clone()");
 }
 

@@ -12,15 +12,19 @@
 namespace specula::agent {
 namespace {
 
-// How many messages are taken in one call, so that others on the loop have their turn.
+// How many messages are taken in one call, so that others on the loop have
+// their turn.
 constexpr int kMaxPerCall = 64;
 
 // An answer that has not what it must have.
-absl::Status Odd() { return absl::InternalError("the broker's answer has not what was asked for"); }
+absl::Status Odd() {
+  return absl::InternalError("the broker's answer has not what was asked for");
+}
 
 }  // namespace
 
-BrokerClient::BrokerClient(UniqueFd channel, std::function<void(absl::Status)> lost)
+BrokerClient::BrokerClient(UniqueFd channel,
+                           std::function<void(absl::Status)> lost)
     : channel_(std::move(channel)), lost_(std::move(lost)) {}
 
 void BrokerClient::OnReadable() {
@@ -71,12 +75,16 @@ void BrokerClient::Lose(absl::Status why) {
   if (lost_) lost_(std::move(why));
 }
 
-void BrokerClient::Ask(broker::Request request, std::vector<UniqueFd> fds, Handler handler) {
-  if (is_lost_) return handler(absl::UnavailableError("the broker is gone"), {}, {});
+void BrokerClient::Ask(broker::Request request, std::vector<UniqueFd> fds,
+                       Handler handler) {
+  if (is_lost_)
+    return handler(absl::UnavailableError("the broker is gone"), {}, {});
   request.set_id(next_id_++);
   // Without a round trip; the broker would say the same.
-  if (absl::Status status = CheckRequest(request); !status.ok()) return handler(status, {}, {});
-  const absl::Status sent = channel_.Send({request.SerializeAsString(), std::move(fds)});
+  if (absl::Status status = CheckRequest(request); !status.ok())
+    return handler(status, {}, {});
+  const absl::Status sent =
+      channel_.Send({request.SerializeAsString(), std::move(fds)});
   if (absl::IsInvalidArgument(sent)) return handler(sent, {}, {});
   waiting_.emplace(request.id(), std::move(handler));
   // The end of the stream is then read, and told from there.
@@ -97,13 +105,15 @@ void BrokerClient::Spawn(const broker::Spawn& command, absl::string_view input,
   const size_t pipes = start ? 0 : command.merge_stderr() ? 1 : 2;
   Ask(std::move(request), std::move(fds),
       [this, pipes, done = std::move(done), events = std::move(events)](
-          absl::Status status, broker::Answer answer, std::vector<UniqueFd> fds) {
+          absl::Status status, broker::Answer answer,
+          std::vector<UniqueFd> fds) {
         if (!status.ok()) return done(status);
         if (!answer.has_spawned() || fds.size() != pipes) return done(Odd());
         Spawned spawned{answer.spawned(), {}, {}};
         if (pipes > 0) spawned.out = std::move(fds[0]);
         if (pipes > 1) spawned.error = std::move(fds[1]);
-        if (!spawned.facts.repeated_start()) jobs_[spawned.facts.job()] = events;
+        if (!spawned.facts.repeated_start())
+          jobs_[spawned.facts.job()] = events;
         done(std::move(spawned));
       });
 }
@@ -111,33 +121,37 @@ void BrokerClient::Spawn(const broker::Spawn& command, absl::string_view input,
 void BrokerClient::EndTree(const broker::EndTree& order, Done done) {
   broker::Request request;
   *request.mutable_end_tree() = order;
-  Ask(std::move(request), {}, [done = std::move(done)](absl::Status status, auto, auto) {
-    if (done) done(status);
-  });
+  Ask(std::move(request), {},
+      [done = std::move(done)](absl::Status status, auto, auto) {
+        if (done) done(status);
+      });
 }
 
 void BrokerClient::Finish(uint64_t job, Done done) {
   broker::Request request;
   request.mutable_finish()->set_job(job);
-  Ask(std::move(request), {}, [done = std::move(done)](absl::Status status, auto, auto) {
-    if (done) done(status);
-  });
+  Ask(std::move(request), {},
+      [done = std::move(done)](absl::Status status, auto, auto) {
+        if (done) done(status);
+      });
 }
 
 void BrokerClient::Signal(uint64_t job, int signal, Done done) {
   broker::Request request;
   request.mutable_signal()->set_job(job);
   request.mutable_signal()->set_signal(signal);
-  Ask(std::move(request), {}, [done = std::move(done)](absl::Status status, auto, auto) {
-    if (done) done(status);
-  });
+  Ask(std::move(request), {},
+      [done = std::move(done)](absl::Status status, auto, auto) {
+        if (done) done(status);
+      });
 }
 
 void BrokerClient::Kill(const broker::Kill& order, Answered<int> done) {
   broker::Request request;
   *request.mutable_kill() = order;
   Ask(std::move(request), {},
-      [done = std::move(done)](absl::Status status, broker::Answer answer, auto) {
+      [done = std::move(done)](absl::Status status, broker::Answer answer,
+                               auto) {
         if (!status.ok()) return done(status);
         if (!answer.has_killed()) return done(Odd());
         done(answer.killed().signalled_count());
@@ -164,9 +178,11 @@ void BrokerClient::Watch(int inotify_fd, absl::string_view path, uint32_t mask,
   request.mutable_watch()->set_mask(mask);
   std::vector<UniqueFd> fds;
   fds.emplace_back(fcntl(inotify_fd, F_DUPFD_CLOEXEC, 3));
-  if (!fds[0].valid()) return done(absl::ErrnoToStatus(errno, "fcntl(inotify)"));
+  if (!fds[0].valid())
+    return done(absl::ErrnoToStatus(errno, "fcntl(inotify)"));
   Ask(std::move(request), std::move(fds),
-      [done = std::move(done)](absl::Status status, broker::Answer answer, auto) {
+      [done = std::move(done)](absl::Status status, broker::Answer answer,
+                               auto) {
         if (!status.ok()) return done(status);
         if (!answer.has_watched()) return done(Odd());
         done(answer.watched().watch());
@@ -177,7 +193,8 @@ void BrokerClient::ListStarted(Answered<broker::StartedJobs> done) {
   broker::Request request;
   request.mutable_list_started();
   Ask(std::move(request), {},
-      [done = std::move(done)](absl::Status status, broker::Answer answer, auto) {
+      [done = std::move(done)](absl::Status status, broker::Answer answer,
+                               auto) {
         if (!status.ok()) return done(status);
         if (!answer.has_started()) return done(Odd());
         done(std::move(*answer.mutable_started()));
@@ -188,7 +205,8 @@ void BrokerClient::Describe(Answered<broker::Description> done) {
   broker::Request request;
   request.mutable_describe();
   Ask(std::move(request), {},
-      [done = std::move(done)](absl::Status status, broker::Answer answer, auto) {
+      [done = std::move(done)](absl::Status status, broker::Answer answer,
+                               auto) {
         if (!status.ok()) return done(status);
         if (!answer.has_description()) return done(Odd());
         done(std::move(*answer.mutable_description()));

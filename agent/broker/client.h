@@ -18,14 +18,15 @@ namespace specula::agent {
 
 // The front's side of the channel: asks the broker, and is told of children.
 //
-// It has no thread and never blocks. Its owner waits for fd() to be readable, and
-// writable while wants_write(), and calls OnReadable and OnWritable; all callbacks run
-// in there, in the order in which the broker spoke. One loop thread only. A callback
-// may call anything but the destructor. A callback is not called after `lost`, but
-// for those that wait for an answer, which get UNAVAILABLE just before it.
+// It has no thread and never blocks. Its owner waits for fd() to be readable,
+// and writable while wants_write(), and calls OnReadable and OnWritable; all
+// callbacks run in there, in the order in which the broker spoke. One loop
+// thread only. A callback may call anything but the destructor. A callback is
+// not called after `lost`, but for those that wait for an answer, which get
+// UNAVAILABLE just before it.
 //
-// A request that is refused without asking (INVALID_ARGUMENT) calls back at once,
-// before the method returns.
+// A request that is refused without asking (INVALID_ARGUMENT) calls back at
+// once, before the method returns.
 class BrokerClient {
  public:
   // A program that runs.
@@ -35,11 +36,11 @@ class BrokerClient {
     UniqueFd error;  // not with merge_stderr
   };
 
-  // What is told of a child after `done`: `exited` when the program has ended, `gone`
-  // when its tree has, always the last. An Exec's answer is complete when `gone` has
-  // come and both pipes were read to their end; after `gone` the end of the pipes is
-  // there or at most some bytes away, unless drain_over or survivor_count say that a
-  // writer may have been given up.
+  // What is told of a child after `done`: `exited` when the program has ended,
+  // `gone` when its tree has, always the last. An Exec's answer is complete
+  // when `gone` has come and both pipes were read to their end; after `gone`
+  // the end of the pipes is there or at most some bytes away, unless drain_over
+  // or survivor_count say that a writer may have been given up.
   struct JobEvents {
     std::function<void(const broker::Exited&)> exited;
     std::function<void(const broker::Gone&)> gone;
@@ -49,7 +50,8 @@ class BrokerClient {
   template <typename T>
   using Answered = std::function<void(absl::StatusOr<T>)>;
 
-  // `lost`: the broker is gone or speaks nonsense; nothing can be asked any more.
+  // `lost`: the broker is gone or speaks nonsense; nothing can be asked any
+  // more.
   BrokerClient(UniqueFd channel, std::function<void(absl::Status)> lost);
   BrokerClient(const BrokerClient&) = delete;
 
@@ -58,36 +60,40 @@ class BrokerClient {
   void OnReadable();
   void OnWritable();
 
-  // Runs a program with `input` on its standard input; without any that is /dev/null.
-  // For errors see Spawning::Finish and ceiling.h. For a Start the events may come
-  // long after and may be empty; of a repeated one there are none.
-  void Spawn(const broker::Spawn& command, absl::string_view input, Answered<Spawned> done,
-             JobEvents events);
+  // Runs a program with `input` on its standard input; without any that is
+  // /dev/null. For errors see Spawning::Finish and ceiling.h. For a Start the
+  // events may come long after and may be empty; of a repeated one there are
+  // none.
+  void Spawn(const broker::Spawn& command, absl::string_view input,
+             Answered<Spawned> done, JobEvents events);
 
-  // NOT_FOUND for a job that is gone, here and in Finish and Signal; a job that ends
-  // at that moment is no error of the caller's.
+  // NOT_FOUND for a job that is gone, here and in Finish and Signal; a job that
+  // ends at that moment is no error of the caller's.
   void EndTree(const broker::EndTree& order, Done done = {});
 
-  // To be called when both pipes of an Exec are at their end and the program has
-  // exited: else what it left behind is given 2 s.
+  // To be called when both pipes of an Exec are at their end and the program
+  // has exited: else what it left behind is given 2 s.
   void Finish(uint64_t job, Done done = {});
   void Signal(uint64_t job, int signal, Done done = {});
 
   void Kill(const broker::Kill& order, Answered<int> done);
 
   // Opens a file for Tail, with the broker's rights under the ceiling's roots.
-  void Open(absl::string_view path, Answered<std::pair<UniqueFd, broker::Opened>> done);
+  void Open(absl::string_view path,
+            Answered<std::pair<UniqueFd, broker::Opened>> done);
 
-  // Adds a watch to the front's inotify instance with the broker's rights. Gives the
-  // watch descriptor.
-  void Watch(int inotify_fd, absl::string_view path, uint32_t mask, Answered<int> done);
+  // Adds a watch to the front's inotify instance with the broker's rights.
+  // Gives the watch descriptor.
+  void Watch(int inotify_fd, absl::string_view path, uint32_t mask,
+             Answered<int> done);
 
   void ListStarted(Answered<broker::StartedJobs> done);
   void Describe(Answered<broker::Description> done);
 
  private:
   // Takes an answer apart.
-  using Handler = std::function<void(absl::Status, broker::Answer, std::vector<UniqueFd>)>;
+  using Handler =
+      std::function<void(absl::Status, broker::Answer, std::vector<UniqueFd>)>;
 
   void Ask(broker::Request request, std::vector<UniqueFd> fds, Handler handler);
   void OnPacket(Packet packet);

@@ -7,7 +7,8 @@
 namespace specula::agent {
 namespace {
 
-constexpr char kPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr char kPath[] =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 }  // namespace
 
@@ -30,16 +31,19 @@ Environment BuildEnvironment(const User& user, const Environment& asked,
 std::vector<std::string> EnvironmentStrings(const Environment& environment) {
   std::vector<std::string> strings;
   strings.reserve(environment.size());
-  for (const auto& [name, value] : environment) strings.push_back(absl::StrCat(name, "=", value));
+  for (const auto& [name, value] : environment)
+    strings.push_back(absl::StrCat(name, "=", value));
   return strings;
 }
 
-std::vector<std::string> ProgramCandidates(absl::string_view program, absl::string_view path) {
+std::vector<std::string> ProgramCandidates(absl::string_view program,
+                                           absl::string_view path) {
   if (absl::StrContains(program, '/')) return {std::string(program)};
   std::vector<std::string> candidates;
   for (absl::string_view directory : absl::StrSplit(path, ':')) {
-    candidates.push_back(directory.empty() ? absl::StrCat("./", program)
-                                           : absl::StrCat(directory, "/", program));
+    candidates.push_back(directory.empty()
+                             ? absl::StrCat("./", program)
+                             : absl::StrCat(directory, "/", program));
   }
   return candidates;
 }

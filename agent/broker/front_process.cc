@@ -47,7 +47,8 @@ absl::Status PrepareFront(const std::optional<User>& user, pid_t broker) {
   }
   // After the change of user, which clears it.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() != broker) return absl::UnavailableError("the broker is gone already");
+  if (getppid() != broker)
+    return absl::UnavailableError("the broker is gone already");
   return absl::OkStatus();
 }
 
@@ -59,7 +60,8 @@ absl::Duration Backoff::Next(absl::Duration lived) {
   return last_;
 }
 
-absl::StatusOr<pid_t> StartFront(const RunFront& run, const std::optional<User>& user,
+absl::StatusOr<pid_t> StartFront(const RunFront& run,
+                                 const std::optional<User>& user,
                                  UniqueFd channel) {
   const pid_t broker = getpid();
   const pid_t pid = fork();
@@ -74,13 +76,15 @@ absl::StatusOr<pid_t> StartFront(const RunFront& run, const std::optional<User>&
     _exit(1);
   }
   if (close_range(kChannel + 1, ~0U, 0) != 0) {
-    for (int fd = kChannel + 1, end = static_cast<int>(sysconf(_SC_OPEN_MAX)); fd < end; ++fd) {
+    for (int fd = kChannel + 1, end = static_cast<int>(sysconf(_SC_OPEN_MAX));
+         fd < end; ++fd) {
       close(fd);
     }
   }
   static_cast<void>(channel.Release());
   if (absl::Status status = PrepareFront(user, broker); !status.ok()) {
-    Log(LogLevel::kError, "the front cannot start", {{"reason", status.message()}});
+    Log(LogLevel::kError, "the front cannot start",
+        {{"reason", status.message()}});
     _exit(1);
   }
   // Not exit: the broker's destructors and buffers are not the front's to run.

@@ -13,8 +13,8 @@
 
 namespace specula::agent {
 
-// How long to wait before a front that died is started again: 0.1 s, doubling to
-// 10 s, and from the beginning after one that lived for 60 s. Pure.
+// How long to wait before a front that died is started again: 0.1 s, doubling
+// to 10 s, and from the beginning after one that lived for 60 s. Pure.
 class Backoff {
  public:
   // A front that lived that long has died.
@@ -24,14 +24,21 @@ class Backoff {
   absl::Duration last_ = absl::ZeroDuration();
 };
 
-// The front's main, run in the child: it gets its end of the channel, and what it
-// returns is the exit code.
+// With this a front says that it cannot start and that the next one could not
+// either: a file or an address is wrong. Of the first front the broker believes
+// it and ends; a later one has a predecessor that could, so it is tried again.
+inline constexpr int kFrontCannotStart = 78;  // EX_CONFIG of sysexits.h
+
+// The front's main, run in the child: it gets its end of the channel, and what
+// it returns is the exit code.
 using RunFront = std::function<int(UniqueFd channel)>;
 
-// Forks the front: no descriptor of the broker's but 0 to 2 and the channel, default
-// signals, nothing blocked, as `user` if given (with no way back: no_new_privs), ended
-// by TERM when the broker dies. From a single-threaded process only. Its pid.
-absl::StatusOr<pid_t> StartFront(const RunFront& run, const std::optional<User>& user,
+// Forks the front: no descriptor of the broker's but 0 to 2 and the channel,
+// default signals, nothing blocked, as `user` if given (with no way back:
+// no_new_privs), ended by TERM when the broker dies. From a single-threaded
+// process only. Its pid.
+absl::StatusOr<pid_t> StartFront(const RunFront& run,
+                                 const std::optional<User>& user,
                                  UniqueFd channel);
 
 }  // namespace specula::agent

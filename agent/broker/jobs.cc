@@ -28,8 +28,8 @@
 namespace specula::agent {
 namespace {
 
-// Between a child's birth and its exec; a working directory on a dead network file
-// system can make that endless.
+// Between a child's birth and its exec; a working directory on a dead network
+// file system can make that endless.
 constexpr absl::Duration kStartPatience = absl::Seconds(30);
 
 constexpr size_t kMaxCommandBytes = 1024;
@@ -75,24 +75,27 @@ broker::Spawned FactsOf(const broker::StartedJob& record) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Jobs>> Jobs::Create(JobsOptions options, Loop* loop,
-                                                   ProcessTable::Observer observer,
-                                                   std::function<pid_t()> front_pid) {
+absl::StatusOr<std::unique_ptr<Jobs>> Jobs::Create(
+    JobsOptions options, Loop* loop, ProcessTable::Observer observer,
+    std::function<pid_t()> front_pid) {
   RETURN_IF_ERROR(CheckCeiling(options.ceiling));
-  ASSIGN_OR_RETURN(StartedStore store,
-                   StartedStore::Open(options.state_directory, options.all_logs_bytes));
+  ASSIGN_OR_RETURN(
+      StartedStore store,
+      StartedStore::Open(options.state_directory, options.all_logs_bytes));
   std::unique_ptr<CgroupPool> pool;
   if (options.use_cgroups) {
-    auto made = CgroupPool::Create(options.cgroup_base);
+    auto made = CgroupPool::Create(store.owner(), options.cgroup_base);
     if (made.ok()) {
       pool = *std::move(made);
     } else {
-      Log(LogLevel::kWarning, "process trees are held by session, not by control group",
+      Log(LogLevel::kWarning,
+          "process trees are held by session, not by control group",
           {{"reason", made.status().message()}});
     }
   }
-  std::unique_ptr<Jobs> jobs(new Jobs(std::move(options), loop, std::move(observer),
-                                      std::move(front_pid), std::move(store)));
+  std::unique_ptr<Jobs> jobs(new Jobs(std::move(options), loop,
+                                      std::move(observer), std::move(front_pid),
+                                      std::move(store)));
   jobs->pool_ = std::move(pool);
   jobs->TakeOver();
   return jobs;
@@ -109,15 +112,18 @@ Jobs::Jobs(JobsOptions options, Loop* loop, ProcessTable::Observer observer,
       store_(std::move(store)),
       is_known_([this](pid_t pid) {
         return IsOwn(pid) || table_.FindByPid(pid) != nullptr ||
-               std::any_of(pending_.begin(), pending_.end(), [&](const auto& entry) {
-                 return entry.second.spawning && entry.second.spawning->pid() == pid;
-               });
+               std::any_of(pending_.begin(), pending_.end(),
+                           [&](const auto& entry) {
+                             return entry.second.spawning &&
+                                    entry.second.spawning->pid() == pid;
+                           });
       }),
       table_({[this](const ProcessTable::Job& job, absl::Duration wall) {
                 if (job.facts.started) RecordEnd(job);
                 observer_.exited(job, wall);
               },
-              [this](const ProcessTable::Job& job, const ProcessTable::Gone& gone) {
+              [this](const ProcessTable::Job& job,
+                     const ProcessTable::Gone& gone) {
                 observer_.gone(job, gone);
               }}) {}
 
@@ -130,7 +136,8 @@ Jobs::~Jobs() {
 
 void Jobs::Spawn(const broker::Spawn& command, UniqueFd input, Done done) {
   if (input.valid() && !IsSealedMemfd(input.get())) {
-    return done(absl::InvalidArgumentError("standard input: not a sealed memfd"));
+    return done(
+        absl::InvalidArgumentError("standard input: not a sealed memfd"));
   }
   uint64_t fingerprint = 0;
   if (command.start() && !command.idempotency_key().empty()) {
@@ -139,7 +146,8 @@ void Jobs::Spawn(const broker::Spawn& command, UniqueFd input, Done done) {
     fingerprint = FingerprintOf(command, *bytes);
     if (AnswerRepeated(command, fingerprint, done)) return;
   }
-  const absl::Status allowed = AllowsCommand(options_.ceiling, command.start(), Count(command));
+  const absl::Status allowed =
+      AllowsCommand(options_.ceiling, command.start(), Count(command));
   if (!allowed.ok()) return done(allowed);
 
   const JobId id = NewJobId();
@@ -150,17 +158,21 @@ void Jobs::Spawn(const broker::Spawn& command, UniqueFd input, Done done) {
   pending.done.push_back(std::move(done));
   pending.begin = MonotonicNow();
   pending.timer = loop_->At(pending.begin + kStartPatience, [this, id] {
-    Fail(id, absl::DeadlineExceededError("the program did not begin to run within 30 s"));
+    Fail(id, absl::DeadlineExceededError(
+                 "the program did not begin to run within 30 s"));
   });
   if (absl::Status status = FindUser(id); !status.ok()) Fail(id, status);
 }
 
-bool Jobs::AnswerRepeated(const broker::Spawn& command, uint64_t fingerprint, Done& done) {
+bool Jobs::AnswerRepeated(const broker::Spawn& command, uint64_t fingerprint,
+                          Done& done) {
   const auto other = [&] {
-    done(absl::AlreadyExistsError("idempotency key: was used for another command"));
+    done(absl::AlreadyExistsError(
+        "idempotency key: was used for another command"));
     return true;
   };
-  const broker::StartedJob* record = store_.FindKey(command.caller(), command.idempotency_key());
+  const broker::StartedJob* record =
+      store_.FindKey(command.caller(), command.idempotency_key());
   if (record != nullptr) {
     if (record->fingerprint() != fingerprint) return other();
     Spawned spawned{FactsOf(*record), {}};
@@ -169,7 +181,8 @@ bool Jobs::AnswerRepeated(const broker::Spawn& command, uint64_t fingerprint, Do
     return true;
   }
   for (auto& [id, pending] : pending_) {
-    if (!pending.command.start() || pending.command.caller() != command.caller() ||
+    if (!pending.command.start() ||
+        pending.command.caller() != command.caller() ||
         pending.command.idempotency_key() != command.idempotency_key()) {
       continue;
     }
@@ -192,7 +205,8 @@ RunningCounts Jobs::Count(const broker::Spawn& command) const {
   }
   for (const auto& [id, job] : table_.jobs()) {
     // A started program that has ended and left a daemon behind counts no more.
-    if (!job.facts.started || !job.exit) count(job.facts.started, job.facts.caller);
+    if (!job.facts.started || !job.exit)
+      count(job.facts.started, job.facts.caller);
   }
   return counts;
 }
@@ -211,11 +225,13 @@ User Jobs::OwnUser() {
 absl::Status Jobs::FindUser(JobId id) {
   const User own = OwnUser();
   const std::string& asked = pending_.at(id).command.user();
-  ASSIGN_OR_RETURN(const std::string name, AllowedUser(options_.ceiling, asked, own.name));
+  ASSIGN_OR_RETURN(const std::string name,
+                   AllowedUser(options_.ceiling, asked, own.name));
   if (name.empty()) return Launch(id, own, false);
   if (geteuid() != 0) {
     return absl::PermissionDeniedError(
-        absl::StrCat("user(", name, "): the agent runs as ", own.name, " and cannot become another"));
+        absl::StrCat("user(", name, "): the agent runs as ", own.name,
+                     " and cannot become another"));
   }
   auto user = users_.Find(name);
   if (user.ok()) return Launch(id, *user, true);
@@ -227,42 +243,49 @@ absl::Status Jobs::FindUser(JobId id) {
   });
 }
 
-absl::StatusOr<SpawnPlan> Jobs::Plan(JobId id, const broker::Spawn& command, const User& user,
-                                     bool becomes) const {
+absl::StatusOr<SpawnPlan> Jobs::Plan(JobId id, const broker::Spawn& command,
+                                     const User& user, bool becomes) const {
   const Environment asked = EnvironmentOf(command);
   const Environment environment = BuildEnvironment(user, asked, JobName(id));
   SpawnPlan plan;
   plan.argv = ArgumentsOf(command);
-  ASSIGN_OR_RETURN(plan.programs,
-                   AllowedPrograms(options_.ceiling,
-                                   ProgramCandidates(plan.argv[0], environment.at("PATH")), asked));
+  ASSIGN_OR_RETURN(
+      plan.programs,
+      AllowedPrograms(options_.ceiling,
+                      ProgramCandidates(plan.argv[0], environment.at("PATH")),
+                      asked));
   plan.environment = EnvironmentStrings(environment);
   plan.directory_may_fail = command.working_directory().empty();
-  plan.directory = plan.directory_may_fail ? environment.at("HOME") : command.working_directory();
+  plan.directory = plan.directory_may_fail ? environment.at("HOME")
+                                           : command.working_directory();
   if (becomes) plan.user = user;
   plan.ends_with_parent = !command.start();
   plan.open_files = options_.open_files;
   return plan;
 }
 
-// Pipes, or a log with its helper. What is the child's goes into `child_ends`: its
-// output, and its error output if apart.
-absl::Status Jobs::MakeStreams(JobId id, Pending& pending, std::vector<UniqueFd>& child_ends) {
-  const int count = pending.command.start() || pending.command.merge_stderr() ? 1 : 2;
+// Pipes, or a log with its helper. What is the child's goes into `child_ends`:
+// its output, and its error output if apart.
+absl::Status Jobs::MakeStreams(JobId id, Pending& pending,
+                               std::vector<UniqueFd>& child_ends) {
+  const int count =
+      pending.command.start() || pending.command.merge_stderr() ? 1 : 2;
   for (int i = 0; i < count; ++i) {
     ASSIGN_OR_RETURN(auto pipe, MakePipe());
     pending.pipes.push_back(std::move(pipe.first));
     child_ends.push_back(std::move(pipe.second));
   }
   if (!pending.command.start()) {
-    for (const UniqueFd& pipe : pending.pipes) fcntl(pipe.get(), F_SETFL, O_NONBLOCK);
+    for (const UniqueFd& pipe : pending.pipes)
+      fcntl(pipe.get(), F_SETFL, O_NONBLOCK);
     return absl::OkStatus();
   }
   store_.Prune();
   const std::string path = store_.LogPath(id);
   ASSIGN_OR_RETURN(UniqueFd log, OpenLog(path));
-  ASSIGN_OR_RETURN(const pid_t helper, StartLogPump(pending.pipes[0].get(), std::move(log), path,
-                                                    options_.log_bytes));
+  ASSIGN_OR_RETURN(const pid_t helper,
+                   StartLogPump(pending.pipes[0].get(), std::move(log), path,
+                                options_.log_bytes));
   helpers_.insert(helper);
   pending.pipes.clear();
   return absl::OkStatus();
@@ -280,9 +303,11 @@ absl::Status Jobs::Launch(JobId id, const User& user, bool becomes) {
   }
   const SpawnStreams streams = {pending.input.get(), child_ends.front().get(),
                                 child_ends.back().get()};
-  ASSIGN_OR_RETURN(pending.spawning, Spawning::Launch(std::move(plan), streams, group));
+  ASSIGN_OR_RETURN(pending.spawning,
+                   Spawning::Launch(std::move(plan), streams, group));
   pending.input.Reset();
-  loop_->Watch(pending.spawning->report_fd(), EPOLLIN, [this, id](uint32_t) { OnReport(id); });
+  loop_->Watch(pending.spawning->report_fd(), EPOLLIN,
+               [this, id](uint32_t) { OnReport(id); });
   // While the child is on its way.
   if (auto stat = ReadProcStat(pending.spawning->pid()); stat.ok()) {
     pending.start_ticks = stat->start_ticks;
@@ -302,8 +327,10 @@ void Jobs::OnReport(JobId id) {
 }
 
 std::unique_ptr<Tree> Jobs::MakeTree(JobId id, Pending& pending) {
-  if (pending.group) return std::make_unique<CgroupTree>(*std::move(pending.group), pool_.get());
-  TreeRoot root = {pending.spawning->pid(), pending.start_ticks, JobName(id), getpid()};
+  if (pending.group)
+    return std::make_unique<CgroupTree>(*std::move(pending.group), pool_.get());
+  TreeRoot root = {pending.spawning->pid(), pending.start_ticks, JobName(id),
+                   getpid()};
   return std::make_unique<SessionTree>(std::move(root), &is_known_);
 }
 
@@ -330,14 +357,15 @@ void Jobs::Run(JobId id) {
     Record(id, pending);
     spawned.facts.set_log_path(store_.LogPath(id));
   } else {
-    facts.timeout =
-        AllowedTimeout(options_.ceiling, absl::Milliseconds(command.timeout_milliseconds()));
+    facts.timeout = AllowedTimeout(
+        options_.ceiling, absl::Milliseconds(command.timeout_milliseconds()));
     spawned.facts.set_output_limit_bytes(
         AllowedOutputBytes(options_.ceiling, command.output_limit_bytes()));
     spawned.pipes = std::move(pending.pipes);
   }
   UniqueFd pidfd = pending.spawning->TakePidfd();
-  table_.Add(std::move(facts), MakeTree(id, pending), std::move(pidfd), pending.begin);
+  table_.Add(std::move(facts), MakeTree(id, pending), std::move(pidfd),
+             pending.begin);
 
   for (size_t i = 1; i < pending.done.size(); ++i) {
     Spawned again{spawned.facts, {}};
@@ -381,24 +409,28 @@ void Jobs::OnChildEnd(pid_t pid, int wait_status, const rusage& usage) {
 }
 
 bool Jobs::idle() const {
-  const bool pending = std::any_of(pending_.begin(), pending_.end(), [](const auto& entry) {
-    return !entry.second.command.start();
-  });
+  const bool pending = std::any_of(
+      pending_.begin(), pending_.end(),
+      [](const auto& entry) { return !entry.second.command.start(); });
   return !pending && std::all_of(table_.jobs().begin(), table_.jobs().end(),
-                                 [](const auto& entry) { return entry.second.facts.started; });
+                                 [](const auto& entry) {
+                                   return entry.second.facts.started;
+                                 });
 }
 
 bool Jobs::IsOwn(int64_t pid) const {
-  return pid == getpid() || pid == front_pid_() || helpers_.count(static_cast<pid_t>(pid)) > 0 ||
+  return pid == getpid() || pid == front_pid_() ||
+         helpers_.count(static_cast<pid_t>(pid)) > 0 ||
          lookup_.Owns(static_cast<pid_t>(pid));
 }
 
 bool Jobs::IsStartedHere(int64_t pid) {
   if (table_.FindByPid(static_cast<pid_t>(pid)) != nullptr) return true;
-  return std::any_of(table_.jobs().begin(), table_.jobs().end(), [&](const auto& entry) {
-    const std::vector<pid_t> members = entry.second.tree->Members();
-    return std::find(members.begin(), members.end(), pid) != members.end();
-  });
+  return std::any_of(
+      table_.jobs().begin(), table_.jobs().end(), [&](const auto& entry) {
+        const std::vector<pid_t> members = entry.second.tree->Members();
+        return std::find(members.begin(), members.end(), pid) != members.end();
+      });
 }
 
 Tree* Jobs::TreeOf(int64_t pid) {
@@ -419,9 +451,11 @@ void Jobs::Record(JobId id, const Pending& pending) {
   record.set_fingerprint(pending.fingerprint);
   if (pending.group) record.set_cgroup(pending.group->path());
   record.set_start_time_milliseconds(absl::ToUnixMillis(absl::Now()));
-  record.set_command(absl::StrJoin(ArgumentsOf(command), " ").substr(0, kMaxCommandBytes));
+  record.set_command(
+      absl::StrJoin(ArgumentsOf(command), " ").substr(0, kMaxCommandBytes));
   if (absl::Status status = store_.Put(record); !status.ok()) {
-    Log(LogLevel::kWarning, "a started program will not be known to the next broker",
+    Log(LogLevel::kWarning,
+        "a started program will not be known to the next broker",
         {{"job", JobName(id)}, {"reason", status.message()}});
   }
 }
@@ -458,8 +492,9 @@ void Jobs::TakeOverJob(const broker::StartedJob& record) {
   const pid_t pid = static_cast<pid_t>(record.pid());
   UniqueFd pidfd = OpenPidfd(pid);
   const auto stat = ReadProcStat(pid);
-  const bool runs = record.boot_id() == boot_id_ && pidfd.valid() && stat.ok() &&
-                    stat->start_ticks == record.start_ticks() && !stat->dead();
+  const bool runs = record.boot_id() == boot_id_ && pidfd.valid() &&
+                    stat.ok() && stat->start_ticks == record.start_ticks() &&
+                    !stat->dead();
   if (!runs) {
     broker::StartedJob ended = record;
     ended.set_ended(true);
@@ -473,19 +508,23 @@ void Jobs::TakeOverJob(const broker::StartedJob& record) {
   facts.pid = pid;
   facts.start_ticks = record.start_ticks();
   std::unique_ptr<Tree> tree;
-  if (auto group = Cgroup::Open(record.cgroup()); !record.cgroup().empty() && group.ok()) {
+  if (auto group = Cgroup::Open(record.cgroup());
+      !record.cgroup().empty() && group.ok()) {
     tree = std::make_unique<CgroupTree>(*std::move(group), nullptr);
   } else {
     tree = std::make_unique<SessionTree>(
-        TreeRoot{pid, record.start_ticks(), JobName(record.job()), 0}, &is_known_);
+        TreeRoot{pid, record.start_ticks(), JobName(record.job()), 0},
+        &is_known_);
   }
-  // It is not our child: its end is seen by its pidfd, and how it ended is not told.
+  // It is not our child: its end is seen by its pidfd, and how it ended is not
+  // told.
   const int fd = pidfd.get();
   loop_->Watch(fd, EPOLLIN, [this, pid, fd](uint32_t) {
     loop_->Unwatch(fd);
     table_.OnProgramEnd(pid, {}, MonotonicNow());
   });
-  table_.Add(std::move(facts), std::move(tree), std::move(pidfd), MonotonicNow());
+  table_.Add(std::move(facts), std::move(tree), std::move(pidfd),
+             MonotonicNow());
 }
 
 }  // namespace specula::agent

@@ -30,7 +30,7 @@ namespace specula::agent {
 struct JobsOptions {
   Ceiling ceiling;
   std::string state_directory;
-  int64_t log_bytes = 16 << 20;       // of one file; a job has two at most
+  int64_t log_bytes = 16 << 20;        // of one file; a job has two at most
   int64_t all_logs_bytes = 1LL << 30;  // of ended jobs together
   bool use_cgroups = true;
   std::string cgroup_base;  // for tests; empty: found
@@ -38,9 +38,9 @@ struct JobsOptions {
   std::optional<rlimit> open_files;
 };
 
-// All children that run for somebody: from the request through user, ceiling, birth
-// and exec into the ProcessTable, and the records of the started ones. Loop thread
-// only.
+// All children that run for somebody: from the request through user, ceiling,
+// birth and exec into the ProcessTable, and the records of the started ones.
+// Loop thread only.
 class Jobs {
  public:
   // A child that runs, as it is told to the front.
@@ -51,17 +51,19 @@ class Jobs {
   using Done = std::function<void(absl::StatusOr<Spawned>)>;
 
   // `front_pid` gives the front's pid or 0. All pointers must outlive this.
-  static absl::StatusOr<std::unique_ptr<Jobs>> Create(JobsOptions options, Loop* loop,
-                                                      ProcessTable::Observer observer,
-                                                      std::function<pid_t()> front_pid);
+  static absl::StatusOr<std::unique_ptr<Jobs>> Create(
+      JobsOptions options, Loop* loop, ProcessTable::Observer observer,
+      std::function<pid_t()> front_pid);
   ~Jobs();
   Jobs(const Jobs&) = delete;
 
-  // Calls `done` once, perhaps at once: when the exec has succeeded or failed. The
-  // command has passed CheckRequest. Not called for an Exec that AbandonExecs met.
+  // Calls `done` once, perhaps at once: when the exec has succeeded or failed.
+  // The command has passed CheckRequest. Not called for an Exec that
+  // AbandonExecs met.
   void Spawn(const broker::Spawn& command, UniqueFd input, Done done);
 
-  // Ends all Execs, those on their way too: nobody is there any more to be told.
+  // Ends all Execs, those on their way too: nobody is there any more to be
+  // told.
   void AbandonExecs(absl::Duration grace);
 
   // A child of this process was waited for.
@@ -99,13 +101,15 @@ class Jobs {
   Jobs(JobsOptions options, Loop* loop, ProcessTable::Observer observer,
        std::function<pid_t()> front_pid, StartedStore store);
 
-  bool AnswerRepeated(const broker::Spawn& command, uint64_t fingerprint, Done& done);
+  bool AnswerRepeated(const broker::Spawn& command, uint64_t fingerprint,
+                      Done& done);
   RunningCounts Count(const broker::Spawn& command) const;
   absl::Status FindUser(JobId id);
   absl::Status Launch(JobId id, const User& user, bool becomes);
-  absl::StatusOr<SpawnPlan> Plan(JobId id, const broker::Spawn& command, const User& user,
-                                 bool becomes) const;
-  absl::Status MakeStreams(JobId id, Pending& pending, std::vector<UniqueFd>& child_ends);
+  absl::StatusOr<SpawnPlan> Plan(JobId id, const broker::Spawn& command,
+                                 const User& user, bool becomes) const;
+  absl::Status MakeStreams(JobId id, Pending& pending,
+                           std::vector<UniqueFd>& child_ends);
   void OnReport(JobId id);
   void Run(JobId id);
   void Fail(JobId id, absl::Status why);

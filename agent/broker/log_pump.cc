@@ -30,7 +30,9 @@ class Log {
   void Append(const char* data, size_t length) {
     while (length > 0) {
       if (size_ >= max_bytes_) Rotate();
-      const size_t part = std::min<size_t>(length, static_cast<size_t>(std::max<int64_t>(1, max_bytes_ - size_)));
+      const size_t part = std::min<size_t>(
+          length,
+          static_cast<size_t>(std::max<int64_t>(1, max_bytes_ - size_)));
       SayWhatWasLost();
       if (!Write(data, part)) lost_ += static_cast<int64_t>(part);
       data += part;
@@ -54,12 +56,14 @@ class Log {
 
   void SayWhatWasLost() {
     if (lost_ == 0) return;
-    const std::string line = absl::StrCat("\n[specula: ", lost_, " bytes were lost here]\n");
+    const std::string line =
+        absl::StrCat("\n[specula: ", lost_, " bytes were lost here]\n");
     if (Write(line.data(), line.size())) lost_ = 0;
   }
 
   void Rotate() {
-    // With neither a rename nor a new file the old one is begun anew: the bound holds.
+    // With neither a rename nor a new file the old one is begun anew: the bound
+    // holds.
     if (rename(path_.c_str(), RotatedLogPath(path_).c_str()) == 0) {
       if (auto fresh = OpenLog(path_); fresh.ok()) fd_ = *std::move(fresh);
     }
@@ -73,21 +77,24 @@ class Log {
   int64_t lost_ = 0;
 };
 
-[[noreturn]] void RunHelper(int in, int log, const std::string& path, int64_t max_bytes) {
+[[noreturn]] void RunHelper(int in, int log, const std::string& path,
+                            int64_t max_bytes) {
   prctl(PR_SET_NAME, "specula-log");
   setsid();
   for (int signal : {SIGTERM, SIGINT, SIGHUP}) ::signal(signal, SIG_IGN);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  // Nothing of the broker's may be held open here: its channel, other jobs' pipes.
+  // Nothing of the broker's may be held open here: its channel, other jobs'
+  // pipes.
   const UniqueFd keep_in(fcntl(in, F_DUPFD_CLOEXEC, 3));
   const UniqueFd keep_log(fcntl(log, F_DUPFD_CLOEXEC, 3));
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int target = 0; target < 3; ++target) dup2(null, target);
   dup2(keep_in.get(), 0);
   dup2(keep_log.get(), 1);
-  for (int fd = 3, end = static_cast<int>(sysconf(_SC_OPEN_MAX)); fd < end; ++fd) {
+  for (int fd = 3, end = static_cast<int>(sysconf(_SC_OPEN_MAX)); fd < end;
+       ++fd) {
     if (fd == 3 && close_range(3, ~0U, 0) == 0) break;
     close(fd);
   }
@@ -97,11 +104,16 @@ class Log {
 
 }  // namespace
 
-std::string RotatedLogPath(const std::string& path) { return absl::StrCat(path, ".1"); }
+std::string RotatedLogPath(const std::string& path) {
+  return absl::StrCat(path, ".1");
+}
 
 absl::StatusOr<UniqueFd> OpenLog(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd.valid()) return absl::ErrnoToStatus(errno, absl::StrCat("open(", path, ")"));
+  UniqueFd fd(open(path.c_str(),
+                   O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                   0600));
+  if (!fd.valid())
+    return absl::ErrnoToStatus(errno, absl::StrCat("open(", path, ")"));
   return fd;
 }
 
@@ -116,8 +128,8 @@ void PumpLog(int in, UniqueFd log, const std::string& path, int64_t max_bytes) {
   }
 }
 
-absl::StatusOr<pid_t> StartLogPump(int in, UniqueFd log, const std::string& path,
-                                   int64_t max_bytes) {
+absl::StatusOr<pid_t> StartLogPump(int in, UniqueFd log,
+                                   const std::string& path, int64_t max_bytes) {
   const pid_t pid = fork();
   if (pid < 0) return absl::ErrnoToStatus(errno, "fork(log)");
   if (pid == 0) RunHelper(in, log.get(), path, max_bytes);

@@ -11,8 +11,8 @@
 namespace specula::agent {
 namespace {
 
-// An event says which watch it is for, not only which descriptor: within one turn a
-// number can be closed and given out again.
+// An event says which watch it is for, not only which descriptor: within one
+// turn a number can be closed and given out again.
 uint64_t Tag(uint64_t generation, int fd) {
   return (generation << 32) | static_cast<uint32_t>(fd);
 }
@@ -20,7 +20,8 @@ uint64_t Tag(uint64_t generation, int fd) {
 int TimeoutMilliseconds(absl::Duration now, absl::Duration next) {
   if (next == absl::InfiniteDuration()) return -1;
   // Upwards, or the last fraction of a millisecond would be spun away.
-  const int64_t wait = absl::ToInt64Milliseconds(absl::Ceil(next - now, absl::Milliseconds(1)));
+  const int64_t wait =
+      absl::ToInt64Milliseconds(absl::Ceil(next - now, absl::Milliseconds(1)));
   return static_cast<int>(std::clamp<int64_t>(wait, 0, INT_MAX));
 }
 
@@ -50,7 +51,8 @@ void Loop::Change(int fd, uint32_t events) {
 }
 
 void Loop::Unwatch(int fd) {
-  if (entries_.erase(fd) > 0) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  if (entries_.erase(fd) > 0)
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
 Loop::TimerId Loop::At(absl::Duration time, std::function<void()> task) {
@@ -63,15 +65,18 @@ void Loop::Run() {
   running_ = true;
   while (running_) {
     now_ = MonotonicNow();
-    absl::Duration next = after_turn_ ? after_turn_() : absl::InfiniteDuration();
+    absl::Duration next =
+        after_turn_ ? after_turn_() : absl::InfiniteDuration();
     if (!running_) return;
     if (!timers_.empty()) next = std::min(next, timers_.begin()->first.first);
 
     epoll_event events[64];
-    const int count = epoll_wait(epoll_.get(), events, 64, TimeoutMilliseconds(now_, next));
+    const int count =
+        epoll_wait(epoll_.get(), events, 64, TimeoutMilliseconds(now_, next));
     now_ = MonotonicNow();
     for (int i = 0; i < count && running_; ++i) {
-      const auto entry = entries_.find(static_cast<int>(static_cast<uint32_t>(events[i].data.u64)));
+      const auto entry = entries_.find(
+          static_cast<int>(static_cast<uint32_t>(events[i].data.u64)));
       if (entry == entries_.end() ||
           Tag(entry->second->generation, entry->first) != events[i].data.u64) {
         continue;
@@ -80,7 +85,8 @@ void Loop::Run() {
       const std::shared_ptr<Entry> held = entry->second;
       held->ready(events[i].events);
     }
-    while (running_ && !timers_.empty() && timers_.begin()->first.first <= now_) {
+    while (running_ && !timers_.empty() &&
+           timers_.begin()->first.first <= now_) {
       const std::function<void()> task = std::move(timers_.begin()->second);
       timers_.erase(timers_.begin());
       task();

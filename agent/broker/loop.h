@@ -13,16 +13,17 @@
 
 namespace specula::agent {
 
-// The broker's one thread: waits for descriptors and times, and calls. With nothing to
-// wait for but descriptors it never wakes up by itself. Not Asio: this program must
-// stay small, and its forks must not meet a library's state. Not thread-safe;
-// callbacks may do everything but destroy the loop.
+// The broker's one thread: waits for descriptors and times, and calls. With
+// nothing to wait for but descriptors it never wakes up by itself. Not Asio:
+// this program must stay small, and its forks must not meet a library's state.
+// Not thread-safe; callbacks may do everything but destroy the loop.
 class Loop {
  public:
   static absl::StatusOr<std::unique_ptr<Loop>> Create();
 
-  // Calls `ready` with epoll's events, level-triggered, until Unwatch. One watch for
-  // a descriptor; it must be taken away before the descriptor is closed.
+  // Calls `ready` with epoll's events, level-triggered, until Unwatch. One
+  // watch for a descriptor; it must be taken away before the descriptor is
+  // closed.
   void Watch(int fd, uint32_t events, std::function<void(uint32_t)> ready);
   void Change(int fd, uint32_t events);
   void Unwatch(int fd);
@@ -32,8 +33,11 @@ class Loop {
   TimerId At(absl::Duration time, std::function<void()> task);
   void Cancel(const TimerId& timer) { timers_.erase(timer); }
 
-  // Called at the end of every turn; gives the time of the next turn at the latest.
-  void set_after_turn(std::function<absl::Duration()> task) { after_turn_ = std::move(task); }
+  // Called at the end of every turn; gives the time of the next turn at the
+  // latest.
+  void set_after_turn(std::function<absl::Duration()> task) {
+    after_turn_ = std::move(task);
+  }
 
   // Returns after Stop.
   void Run();

@@ -20,9 +20,13 @@ constexpr int64_t kMaxGraceMilliseconds = 3'600'000;
 // Ten years: far below what overflows in a sum of times.
 constexpr int64_t kMaxTimeoutMilliseconds = 10LL * 366 * 24 * 3'600'000;
 
-absl::Status Invalid(absl::string_view what) { return absl::InvalidArgumentError(what); }
+absl::Status Invalid(absl::string_view what) {
+  return absl::InvalidArgumentError(what);
+}
 
-bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
+bool HasNul(const std::string& text) {
+  return text.find('\0') != std::string::npos;
+}
 
 absl::Status CheckProgram(const broker::Spawn& command) {
   switch (command.program_case()) {
@@ -34,7 +38,8 @@ absl::Status CheckProgram(const broker::Spawn& command) {
       if (command.argv().arguments_size() > kMaxArguments) {
         return Invalid("command: argument list too long");
       }
-      if (command.argv().arguments().empty() || command.argv().arguments(0).empty()) {
+      if (command.argv().arguments().empty() ||
+          command.argv().arguments(0).empty()) {
         return Invalid("command: no program");
       }
       for (const std::string& argument : command.argv().arguments()) {
@@ -48,21 +53,25 @@ absl::Status CheckProgram(const broker::Spawn& command) {
 }
 
 absl::Status CheckEnvironment(const broker::Spawn& command) {
-  if (command.environment_size() > kMaxVariables) return Invalid("environment: too long");
+  if (command.environment_size() > kMaxVariables)
+    return Invalid("environment: too long");
   for (const broker::Variable& variable : command.environment()) {
     if (variable.name().empty() || absl::StrContains(variable.name(), '=') ||
         HasNul(variable.name()) || HasNul(variable.value())) {
-      return Invalid("environment: a name is empty or has '=' in it, or there is a NUL");
+      return Invalid(
+          "environment: a name is empty or has '=' in it, or there is a NUL");
     }
     if (variable.name() == kExecIdVariable) {
-      return Invalid(absl::StrCat("environment: ", kExecIdVariable, " is the agent's own"));
+      return Invalid(absl::StrCat("environment: ", kExecIdVariable,
+                                  " is the agent's own"));
     }
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckGrace(bool present, int64_t milliseconds) {
-  if (!present || (milliseconds >= 0 && milliseconds <= kMaxGraceMilliseconds)) {
+  if (!present ||
+      (milliseconds >= 0 && milliseconds <= kMaxGraceMilliseconds)) {
     return absl::OkStatus();
   }
   return Invalid("grace: is 0 to 1 hour");
@@ -73,18 +82,22 @@ absl::Status CheckSpawn(const broker::Spawn& command) {
   RETURN_IF_ERROR(CheckEnvironment(command));
   const std::string& directory = command.working_directory();
   if (!directory.empty() &&
-      (directory[0] != '/' || directory.size() >= PATH_MAX || HasNul(directory))) {
-    return Invalid("working directory: is an absolute path of at most 4095 bytes");
+      (directory[0] != '/' || directory.size() >= PATH_MAX ||
+       HasNul(directory))) {
+    return Invalid(
+        "working directory: is an absolute path of at most 4095 bytes");
   }
   if (!command.user().empty()) RETURN_IF_ERROR(CheckUserName(command.user()));
-  RETURN_IF_ERROR(
-      CheckGrace(command.has_grace_milliseconds(), command.grace_milliseconds()));
+  RETURN_IF_ERROR(CheckGrace(command.has_grace_milliseconds(),
+                             command.grace_milliseconds()));
   if (command.timeout_milliseconds() < 0 ||
       command.timeout_milliseconds() > kMaxTimeoutMilliseconds) {
     return Invalid("timeout: is 0 to 10 years");
   }
-  if (command.output_limit_bytes() < 0) return Invalid("output limit: is negative");
-  if (command.caller().size() > kMaxCallerBytes) return Invalid("caller: too long");
+  if (command.output_limit_bytes() < 0)
+    return Invalid("output limit: is negative");
+  if (command.caller().size() > kMaxCallerBytes)
+    return Invalid("caller: too long");
   if (command.idempotency_key().size() > kMaxKeyBytes) {
     return Invalid("idempotency key: is at most 128 bytes");
   }
@@ -109,14 +122,15 @@ absl::Status CheckRequest(const broker::Request& request) {
       return CheckJob(request.finish().job());
     case broker::Request::kSignal: {
       RETURN_IF_ERROR(CheckJob(request.signal().job()));
-      if (request.signal().signal() == 0) return Invalid("signal 0: no such signal");
+      if (request.signal().signal() == 0)
+        return Invalid("signal 0: no such signal");
       // Any pid does; what is checked is the signal.
-      return CheckKillOrder({.pid = 2, .start_ticks = {}, .signal = request.signal().signal()},
+      return CheckKillOrder({.pid = 2, .signal = request.signal().signal()},
                             INT_MAX);
     }
     case broker::Request::kKill:
       return CheckKillOrder(
-          {.pid = request.kill().pid(), .start_ticks = {}, .signal = request.kill().signal()},
+          {.pid = request.kill().pid(), .signal = request.kill().signal()},
           INT_MAX);
     case broker::Request::kOpen:
       return CheckPath(request.open().path());
@@ -147,7 +161,8 @@ absl::StatusOr<broker::Answer> ParseAnswer(absl::string_view bytes) {
   }
   const bool is_event = answer.result_case() == broker::Answer::kExited ||
                         answer.result_case() == broker::Answer::kGone;
-  if (is_event != (answer.id() == 0)) return Invalid("answer: neither answer nor event");
+  if (is_event != (answer.id() == 0))
+    return Invalid("answer: neither answer nor event");
   return answer;
 }
 
@@ -158,7 +173,8 @@ void SetStatus(const absl::Status& status, broker::Answer& answer) {
 
 absl::Status StatusOf(const broker::Answer& answer) {
   // absl makes UNKNOWN of a code that it does not know.
-  return absl::Status(static_cast<absl::StatusCode>(answer.code()), answer.message());
+  return absl::Status(static_cast<absl::StatusCode>(answer.code()),
+                      answer.message());
 }
 
 Environment EnvironmentOf(const broker::Spawn& command) {
@@ -178,8 +194,8 @@ uint64_t FingerprintOf(const broker::Spawn& command, absl::string_view input) {
   broker::Spawn plain = command;
   plain.clear_caller();
   plain.clear_idempotency_key();
-  // FNV-1a: the same in every run, which absl's hashes are not. It guards a caller
-  // against his own mistakes, not against an attacker.
+  // FNV-1a: the same in every run, which absl's hashes are not. It guards a
+  // caller against his own mistakes, not against an attacker.
   uint64_t hash = 0xcbf29ce484222325;
   const auto add = [&](absl::string_view bytes) {
     for (unsigned char byte : bytes) hash = (hash ^ byte) * 0x100000001b3;

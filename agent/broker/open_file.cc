@@ -29,12 +29,28 @@ constexpr int kMaxLinks = 40;
 // File systems whose files are questions to the kernel, not data. Those that
 // <linux/magic.h> of Debian 12 has no name for are written out.
 constexpr long kKernelFilesystems[] = {
-    PROC_SUPER_MAGIC,   SYSFS_MAGIC,        DEBUGFS_MAGIC,      TRACEFS_MAGIC,
-    SECURITYFS_MAGIC,   SELINUX_MAGIC,      SMACK_MAGIC,        CGROUP_SUPER_MAGIC,
-    CGROUP2_SUPER_MAGIC, PSTOREFS_MAGIC,    EFIVARFS_MAGIC,     BPF_FS_MAGIC,
-    NSFS_MAGIC,         SOCKFS_MAGIC,       PIPEFS_MAGIC,       DEVPTS_SUPER_MAGIC,
-    BINFMTFS_MAGIC,     RDTGROUP_SUPER_MAGIC, ANON_INODE_FS_MAGIC, 0x62656570 /* configfs */,
-    0x65735543 /* fusectl */, 0x19800202 /* mqueue */,
+    PROC_SUPER_MAGIC,
+    SYSFS_MAGIC,
+    DEBUGFS_MAGIC,
+    TRACEFS_MAGIC,
+    SECURITYFS_MAGIC,
+    SELINUX_MAGIC,
+    SMACK_MAGIC,
+    CGROUP_SUPER_MAGIC,
+    CGROUP2_SUPER_MAGIC,
+    PSTOREFS_MAGIC,
+    EFIVARFS_MAGIC,
+    BPF_FS_MAGIC,
+    NSFS_MAGIC,
+    SOCKFS_MAGIC,
+    PIPEFS_MAGIC,
+    DEVPTS_SUPER_MAGIC,
+    BINFMTFS_MAGIC,
+    RDTGROUP_SUPER_MAGIC,
+    ANON_INODE_FS_MAGIC,
+    0x62656570 /* configfs */,
+    0x65735543 /* fusectl */,
+    0x19800202 /* mqueue */,
 };
 
 absl::Status Denied(absl::string_view path, absl::string_view why) {
@@ -81,12 +97,13 @@ bool IsOn(int fd, long magic) {
   return fstatfs(fd, &filesystem) == 0 && filesystem.f_type == magic;
 }
 
-// Walks a path component by component, by descriptors, so that what was checked is
-// what is used. For kernels without openat2, and for absolute links under roots,
-// which RESOLVE_BENEATH refuses though they may lead back to a root.
+// Walks a path component by component, by descriptors, so that what was checked
+// is what is used. For kernels without openat2, and for absolute links under
+// roots, which RESOLVE_BENEATH refuses though they may lead back to a root.
 class Walk {
  public:
-  absl::StatusOr<UniqueFd> Run(const std::string& path, const std::vector<std::string>& roots) {
+  absl::StatusOr<UniqueFd> Run(const std::string& path,
+                               const std::vector<std::string>& roots) {
     ASSIGN_OR_RETURN(UniqueFd fd, Follow(path));
     if (roots.empty()) return fd;
     const std::string place = absl::StrCat("/", absl::StrJoin(names_, "/"));
@@ -94,7 +111,9 @@ class Walk {
       // A root may be reached by links as well; where it really is counts.
       Walk walk;
       if (!walk.Follow(root).ok()) continue;
-      if (PathBelow(absl::StrCat("/", absl::StrJoin(walk.names_, "/")), place).ok()) return fd;
+      if (PathBelow(absl::StrCat("/", absl::StrJoin(walk.names_, "/")), place)
+              .ok())
+        return fd;
     }
     return Failed(path, EXDEV);
   }
@@ -115,14 +134,17 @@ class Walk {
         fd.Reset();
         continue;
       }
-      fd.Reset(openat(directories_.back().get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+      fd.Reset(openat(directories_.back().get(), name.c_str(),
+                      O_PATH | O_NOFOLLOW | O_CLOEXEC));
       struct stat info;
-      if (!fd.valid() || fstat(fd.get(), &info) != 0) return Failed(path, errno);
+      if (!fd.valid() || fstat(fd.get(), &info) != 0)
+        return Failed(path, errno);
       if (S_ISLNK(info.st_mode)) {
         ASSIGN_OR_RETURN(const std::string target, ReadLink(path, fd.get()));
         if (++links_ > kMaxLinks) return Failed(path, ELOOP);
         if (absl::StartsWith(target, "/")) RETURN_IF_ERROR(StartAtRoot(path));
-        for (std::string& part : Components(target)) left.push_back(std::move(part));
+        for (std::string& part : Components(target))
+          left.push_back(std::move(part));
         fd.Reset();
         continue;
       }
@@ -137,14 +159,16 @@ class Walk {
   // The last one first, so that work is taken from the back.
   static std::vector<std::string> Components(absl::string_view path) {
     std::vector<std::string> parts;
-    for (absl::string_view part : absl::StrSplit(path, '/', absl::SkipEmpty())) {
+    for (absl::string_view part :
+         absl::StrSplit(path, '/', absl::SkipEmpty())) {
       if (part != ".") parts.emplace_back(part);
     }
     std::reverse(parts.begin(), parts.end());
     return parts;
   }
 
-  static absl::StatusOr<std::string> ReadLink(const std::string& path, int link) {
+  static absl::StatusOr<std::string> ReadLink(const std::string& path,
+                                              int link) {
     // What /proc's links say is not where they lead.
     if (IsOn(link, PROC_SUPER_MAGIC)) return Failed(path, ELOOP);
     char target[PATH_MAX];
@@ -168,9 +192,11 @@ class Walk {
 absl::Status CheckIsData(const std::string& path, int fd) {
   struct statfs filesystem;
   if (fstatfs(fd, &filesystem) != 0) return Failed(path, errno);
-  const bool kernels = std::any_of(std::begin(kKernelFilesystems), std::end(kKernelFilesystems),
-                                   [&](long magic) { return filesystem.f_type == magic; });
-  return kernels ? Denied(path, "not a file but a view into the kernel") : absl::OkStatus();
+  const bool kernels =
+      std::any_of(std::begin(kKernelFilesystems), std::end(kKernelFilesystems),
+                  [&](long magic) { return filesystem.f_type == magic; });
+  return kernels ? Denied(path, "not a file but a view into the kernel")
+                 : absl::OkStatus();
 }
 
 absl::Status CheckIsRegular(const std::string& path, int fd) {
@@ -192,17 +218,21 @@ std::string ProcPath(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
 
 absl::Status CheckPath(absl::string_view path) {
   if (!absl::StartsWith(path, "/")) {
-    return absl::InvalidArgumentError(absl::StrCat("open(", path, "): not an absolute path"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("open(", path, "): not an absolute path"));
   }
   if (path.size() >= PATH_MAX || absl::StrContains(path, '\0')) {
-    return absl::InvalidArgumentError("open(): a path is at most 4095 bytes and has no NUL");
+    return absl::InvalidArgumentError(
+        "open(): a path is at most 4095 bytes and has no NUL");
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> PathBelow(absl::string_view root, absl::string_view path) {
+absl::StatusOr<std::string> PathBelow(absl::string_view root,
+                                      absl::string_view path) {
   const auto parts = [](absl::string_view text) {
-    std::vector<absl::string_view> all = absl::StrSplit(text, '/', absl::SkipEmpty());
+    std::vector<absl::string_view> all =
+        absl::StrSplit(text, '/', absl::SkipEmpty());
     all.erase(std::remove(all.begin(), all.end(), "."), all.end());
     return all;
   };
@@ -211,13 +241,16 @@ absl::StatusOr<std::string> PathBelow(absl::string_view root, absl::string_view 
   const bool below = above.size() <= whole.size() &&
                      std::equal(above.begin(), above.end(), whole.begin()) &&
                      std::find(whole.begin(), whole.end(), "..") == whole.end();
-  if (!below) return absl::NotFoundError(absl::StrCat(path, " is not below ", root));
+  if (!below)
+    return absl::NotFoundError(absl::StrCat(path, " is not below ", root));
   if (above.size() == whole.size()) return ".";
-  return absl::StrJoin(whole.begin() + static_cast<ptrdiff_t>(above.size()), whole.end(), "/");
+  return absl::StrJoin(whole.begin() + static_cast<ptrdiff_t>(above.size()),
+                       whole.end(), "/");
 }
 
 absl::StatusOr<UniqueFd> ResolvePath(const std::string& path,
-                                     const std::vector<std::string>& roots, bool use_openat2) {
+                                     const std::vector<std::string>& roots,
+                                     bool use_openat2) {
   RETURN_IF_ERROR(CheckPath(path));
   if (!use_openat2) return Walk().Run(path, roots);
   if (roots.empty()) {
@@ -229,9 +262,11 @@ absl::StatusOr<UniqueFd> ResolvePath(const std::string& path,
   for (const std::string& root : roots) {
     const auto below = PathBelow(root, path);
     if (!below.ok()) continue;
-    const UniqueFd directory(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const UniqueFd directory(
+        open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!directory.valid()) continue;
-    UniqueFd fd(OpenAt2(directory.get(), *below, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS));
+    UniqueFd fd(OpenAt2(directory.get(), *below,
+                        RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS));
     if (fd.valid()) return fd;
     if (errno != EXDEV && errno != ENOSYS) return Failed(path, errno);
   }
@@ -242,26 +277,32 @@ absl::StatusOr<UniqueFd> OpenRegularFile(const std::string& path,
                                          const std::vector<std::string>& roots,
                                          bool use_openat2) {
   ASSIGN_OR_RETURN(const UniqueFd place, ResolvePath(path, roots, use_openat2));
-  // Before it is opened: opening a watchdog starts it, opening a tape rewinds it.
+  // Before it is opened: opening a watchdog starts it, opening a tape rewinds
+  // it.
   RETURN_IF_ERROR(CheckIsRegular(path, place.get()));
   RETURN_IF_ERROR(CheckIsData(path, place.get()));
-  UniqueFd fd(open(ProcPath(place.get()).c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  UniqueFd fd(open(ProcPath(place.get()).c_str(),
+                   O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!fd.valid()) return Failed(path, errno);
   return fd;
 }
 
-absl::StatusOr<int> WatchPath(int inotify_fd, const std::string& path, uint32_t mask,
+absl::StatusOr<int> WatchPath(int inotify_fd, const std::string& path,
+                              uint32_t mask,
                               const std::vector<std::string>& roots) {
   ASSIGN_OR_RETURN(const UniqueFd place, ResolvePath(path, roots));
   struct stat info;
   if (fstat(place.get(), &info) != 0) return Failed(path, errno);
-  if (!S_ISDIR(info.st_mode)) RETURN_IF_ERROR(CheckIsRegular(path, place.get()));
+  if (!S_ISDIR(info.st_mode))
+    RETURN_IF_ERROR(CheckIsRegular(path, place.get()));
   RETURN_IF_ERROR(CheckIsData(path, place.get()));
   // The link in /proc has to be followed to the file it stands for.
-  const int watch = inotify_add_watch(inotify_fd, ProcPath(place.get()).c_str(),
-                                      mask & ~static_cast<uint32_t>(IN_DONT_FOLLOW));
+  const int watch =
+      inotify_add_watch(inotify_fd, ProcPath(place.get()).c_str(),
+                        mask & ~static_cast<uint32_t>(IN_DONT_FOLLOW));
   if (watch < 0) {
-    if (errno == ENOSPC) return absl::ResourceExhaustedError("inotify: no more watches");
+    if (errno == ENOSPC)
+      return absl::ResourceExhaustedError("inotify: no more watches");
     return Failed(path, errno);
   }
   return watch;

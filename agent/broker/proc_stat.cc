@@ -20,7 +20,8 @@ namespace {
 constexpr uint64_t kKernelThreadFlag = 0x00200000;  // PF_KTHREAD
 
 // Fields after the name, counted from 0: proc(5) counts state as 3.
-constexpr size_t kState = 0, kParent = 1, kSession = 3, kFlags = 6, kStartTicks = 19;
+constexpr size_t kState = 0, kParent = 1, kSession = 3, kFlags = 6,
+                 kStartTicks = 19;
 
 absl::Status NoSuchProcess(int64_t pid) {
   return absl::NotFoundError(absl::StrCat("process ", pid, ": not there"));
@@ -29,21 +30,25 @@ absl::Status NoSuchProcess(int64_t pid) {
 }  // namespace
 
 absl::StatusOr<ProcStat> ParseProcStat(absl::string_view text) {
-  const auto odd = [] { return absl::InvalidArgumentError("not a /proc/PID/stat"); };
+  const auto odd = [] {
+    return absl::InvalidArgumentError("not a /proc/PID/stat");
+  };
   // The name is whatever the process chose, with spaces and brackets in it.
   const size_t open = text.find(" (");
   const size_t close = text.rfind(") ");
   if (open == text.npos || close == text.npos || close < open) return odd();
   ProcStat stat;
-  if (!absl::SimpleAtoi(text.substr(0, open), &stat.pid) || stat.pid <= 0) return odd();
-  const std::vector<absl::string_view> fields =
-      absl::StrSplit(text.substr(close + 2), absl::MaxSplits(' ', kStartTicks + 1));
+  if (!absl::SimpleAtoi(text.substr(0, open), &stat.pid) || stat.pid <= 0)
+    return odd();
+  const std::vector<absl::string_view> fields = absl::StrSplit(
+      text.substr(close + 2), absl::MaxSplits(' ', kStartTicks + 1));
   uint64_t flags = 0;
   if (fields.size() <= kStartTicks || fields[kState].size() != 1 ||
       !absl::SimpleAtoi(fields[kParent], &stat.parent) ||
       !absl::SimpleAtoi(fields[kSession], &stat.session) ||
       !absl::SimpleAtoi(fields[kFlags], &flags) ||
-      !absl::SimpleAtoi(absl::StripAsciiWhitespace(fields[kStartTicks]), &stat.start_ticks)) {
+      !absl::SimpleAtoi(absl::StripAsciiWhitespace(fields[kStartTicks]),
+                        &stat.start_ticks)) {
     return odd();
   }
   if (stat.parent < 0 || stat.start_ticks < 0) return odd();
@@ -64,14 +69,16 @@ absl::StatusOr<int64_t> ReadThreadGroup(int64_t id) {
   if (!text.ok()) return NoSuchProcess(id);
   for (absl::string_view line : absl::StrSplit(*text, '\n')) {
     int64_t group;
-    if (absl::ConsumePrefix(&line, "Tgid:") && absl::SimpleAtoi(line, &group)) return group;
+    if (absl::ConsumePrefix(&line, "Tgid:") && absl::SimpleAtoi(line, &group))
+      return group;
   }
   return NoSuchProcess(id);
 }
 
 std::vector<ProcStat> ReadAllProcStats() {
   std::vector<ProcStat> all;
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), &closedir);
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"),
+                                                      &closedir);
   if (directory == nullptr) return all;
   while (const dirent* entry = readdir(directory.get())) {
     int64_t pid;
@@ -88,7 +95,8 @@ absl::StatusOr<std::vector<int64_t>> ReadOwnChildren() {
   auto text = ReadFile("/proc/thread-self/children");
   if (!text.ok()) return absl::UnavailableError(text.status().message());
   std::vector<int64_t> children;
-  for (absl::string_view field : absl::StrSplit(*text, ' ', absl::SkipWhitespace())) {
+  for (absl::string_view field :
+       absl::StrSplit(*text, ' ', absl::SkipWhitespace())) {
     int64_t pid;
     if (absl::SimpleAtoi(field, &pid)) children.push_back(pid);
   }
@@ -97,10 +105,12 @@ absl::StatusOr<std::vector<int64_t>> ReadOwnChildren() {
 
 std::string ReadEnvironmentOf(int64_t pid, absl::string_view name) {
   constexpr size_t kMaxEnvironmentBytes = 4 << 20;
-  auto text = ReadFile(absl::StrCat("/proc/", pid, "/environ"), kMaxEnvironmentBytes);
+  auto text =
+      ReadFile(absl::StrCat("/proc/", pid, "/environ"), kMaxEnvironmentBytes);
   if (!text.ok()) return "";
   for (absl::string_view variable : absl::StrSplit(*text, '\0')) {
-    if (absl::ConsumePrefix(&variable, name) && absl::ConsumePrefix(&variable, "=")) {
+    if (absl::ConsumePrefix(&variable, name) &&
+        absl::ConsumePrefix(&variable, "=")) {
       return std::string(variable);
     }
   }

@@ -8,8 +8,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-// What the broker wants to know of other processes. Its own reader, because this
-// room may see neither agent/proc nor a recorded tree: it acts on the live system.
+// What the broker wants to know of other processes. Its own reader, because
+// this room may see neither agent/proc nor a recorded tree: it acts on the live
+// system.
 namespace specula::agent {
 
 // Part of /proc/PID/stat.

@@ -15,23 +15,26 @@ constexpr absl::Duration kFirstPoll = absl::Milliseconds(1);
 constexpr absl::Duration kSlowestPoll = absl::Milliseconds(50);
 
 absl::Status NoSuchJob(JobId id) {
-  return absl::NotFoundError(absl::StrCat("job ", absl::Hex(id), ": not there"));
+  return absl::NotFoundError(
+      absl::StrCat("job ", absl::Hex(id), ": not there"));
 }
 
 }  // namespace
 
-void ProcessTable::Add(JobFacts facts, std::unique_ptr<Tree> tree, UniqueFd pidfd,
-                       absl::Duration begin) {
+void ProcessTable::Add(JobFacts facts, std::unique_ptr<Tree> tree,
+                       UniqueFd pidfd, absl::Duration begin) {
   Job& job = jobs_[facts.id];
   job.begin = begin;
-  if (facts.timeout > absl::ZeroDuration()) job.timeout_at = begin + facts.timeout;
+  if (facts.timeout > absl::ZeroDuration())
+    job.timeout_at = begin + facts.timeout;
   by_pid_[facts.pid] = facts.id;
   job.facts = std::move(facts);
   job.tree = std::move(tree);
   job.pidfd = std::move(pidfd);
 }
 
-bool ProcessTable::OnProgramEnd(pid_t pid, const ExitFacts& facts, absl::Duration now) {
+bool ProcessTable::OnProgramEnd(pid_t pid, const ExitFacts& facts,
+                                absl::Duration now) {
   const auto found = by_pid_.find(pid);
   if (found == by_pid_.end()) return false;
   const JobId id = found->second;
@@ -55,13 +58,15 @@ absl::Status ProcessTable::Finish(JobId id, absl::Duration now) {
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return NoSuchJob(id);
   Job& job = found->second;
-  if (job.phase == Job::Phase::kLeft && !job.facts.started && !GoneIfEmpty(id)) {
+  if (job.phase == Job::Phase::kLeft && !job.facts.started &&
+      !GoneIfEmpty(id)) {
     BeginKill(job, now);
   }
   return absl::OkStatus();
 }
 
-absl::Status ProcessTable::EndTree(JobId id, std::optional<absl::Duration> grace,
+absl::Status ProcessTable::EndTree(JobId id,
+                                   std::optional<absl::Duration> grace,
                                    absl::Duration now) {
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return NoSuchJob(id);
@@ -71,11 +76,13 @@ absl::Status ProcessTable::EndTree(JobId id, std::optional<absl::Duration> grace
 
 void ProcessTable::EndAllExecs(absl::Duration grace, absl::Duration now) {
   for (auto& [id, job] : jobs_) {
-    if (!job.facts.started) BeginEnd(job, std::min(grace, job.facts.grace), now);
+    if (!job.facts.started)
+      BeginEnd(job, std::min(grace, job.facts.grace), now);
   }
 }
 
-void ProcessTable::BeginEnd(Job& job, absl::Duration grace, absl::Duration now) {
+void ProcessTable::BeginEnd(Job& job, absl::Duration grace,
+                            absl::Duration now) {
   if (job.phase == Job::Phase::kKilling) return;
   if (grace <= absl::ZeroDuration()) {
     BeginKill(job, now);
@@ -145,7 +152,8 @@ void ProcessTable::Step(Job& job, absl::Duration now) {
       const std::vector<pid_t> left = job.tree->Kill();
       job.killed.insert(left.begin(), left.end());
       if (now >= job.phase_end) {
-        job.gone.survivor_count = std::max<int>(static_cast<int>(left.size()), job.exit ? 0 : 1);
+        job.gone.survivor_count =
+            std::max<int>(static_cast<int>(left.size()), job.exit ? 0 : 1);
         SayGone(id);
         return;
       }
@@ -175,7 +183,8 @@ void ProcessTable::SayGone(JobId id) {
 
 absl::Duration ProcessTable::next_wake() const {
   absl::Duration next = absl::InfiniteDuration();
-  for (const auto& [id, job] : jobs_) next = std::min({next, job.timeout_at, job.step_at});
+  for (const auto& [id, job] : jobs_)
+    next = std::min({next, job.timeout_at, job.step_at});
   return next;
 }
 

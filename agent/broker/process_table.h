@@ -21,8 +21,8 @@ namespace specula::agent {
 
 using JobId = uint64_t;
 
-// How long after a program's end its output may still be held open by what it left
-// behind, before that is killed.
+// How long after a program's end its output may still be held open by what it
+// left behind, before that is killed.
 inline constexpr absl::Duration kDrain = absl::Seconds(2);
 
 // Between TERM and KILL, where a job does not say otherwise.
@@ -51,16 +51,18 @@ struct JobFacts {
   absl::Duration timeout;  // 0: none
 };
 
-// The children's last chapter, as a state machine: which child is where between its
-// exec and the moment when nothing of its tree is left, and what is to be done next.
+// The children's last chapter, as a state machine: which child is where between
+// its exec and the moment when nothing of its tree is left, and what is to be
+// done next. What a Start leaves behind stays in "left" without an end.
 //
-//   running ── program ends ──> left ── Finish, or 2 s (Exec) ──> killing ──> gone
-//      └── EndTree, timeout ──> terminating ── grace over ─────────┘
+//   running ── program ends ──> left ── Finish, or 2 s ──> killing ──> gone
+//      │                                                      ^
+//      └── EndTree, timeout ──> terminating ── grace over ────┘
 //
-// "gone" is said as soon as the tree is empty and the program waited for, in whatever
-// state. It has no clock and makes no system call but through a job's Tree: times are
-// given, all of one clock, and what happens is told to the observer, which may call
-// nothing of the table but Find. Not thread-safe.
+// "gone" is said as soon as the tree is empty and the program waited for, in
+// whatever state. It has no clock and makes no system call but through a job's
+// Tree: times are given, all of one clock, and what happens is told to the
+// observer, which may call nothing of the table but Find. Not thread-safe.
 class ProcessTable {
  public:
   struct Gone {
@@ -78,11 +80,17 @@ class ProcessTable {
     absl::Duration begin;
     std::optional<ExitFacts> exit;
 
-    enum class Phase { kRunning, kLeft, kTerminating, kKilling } phase = Phase::kRunning;
+    enum class Phase {
+      kRunning,
+      kLeft,
+      kTerminating,
+      kKilling
+    } phase = Phase::kRunning;
     absl::Duration timeout_at = absl::InfiniteDuration();
-    absl::Duration step_at = absl::InfiniteDuration();  // the next step of the phase
-    absl::Duration poll_every;                          // while an end is awaited
-    absl::Duration phase_end;  // of terminating and killing
+    absl::Duration step_at =
+        absl::InfiniteDuration();  // the next step of the phase
+    absl::Duration poll_every;     // while an end is awaited
+    absl::Duration phase_end;      // of terminating and killing
     std::set<pid_t> killed;
     Gone gone;
   };
@@ -97,21 +105,24 @@ class ProcessTable {
   explicit ProcessTable(Observer observer) : observer_(std::move(observer)) {}
 
   // A child whose exec has succeeded; its time counts from `begin`.
-  void Add(JobFacts facts, std::unique_ptr<Tree> tree, UniqueFd pidfd, absl::Duration begin);
+  void Add(JobFacts facts, std::unique_ptr<Tree> tree, UniqueFd pidfd,
+           absl::Duration begin);
 
   // The program of a job was waited for. False if the pid is none's.
   bool OnProgramEnd(pid_t pid, const ExitFacts& facts, absl::Duration now);
 
-  // All its output was read: what is left is killed. Does nothing while the program
-  // runs, and not for a Start.
+  // All its output was read: what is left is killed. Does nothing while the
+  // program runs, and not for a Start.
   absl::Status Finish(JobId id, absl::Duration now);
 
-  // TERM to all of the tree, KILL after `grace` (absent: the job's own). Repeated, it
-  // can only shorten the time.
-  absl::Status EndTree(JobId id, std::optional<absl::Duration> grace, absl::Duration now);
+  // TERM to all of the tree, KILL after `grace` (absent: the job's own).
+  // Repeated, it can only shorten the time.
+  absl::Status EndTree(JobId id, std::optional<absl::Duration> grace,
+                       absl::Duration now);
   void EndAllExecs(absl::Duration grace, absl::Duration now);
 
-  // Does what is due. The time for the next call; infinite if nothing is awaited.
+  // Does what is due. The time for the next call; infinite if nothing is
+  // awaited.
   absl::Duration Tick(absl::Duration now);
   absl::Duration next_wake() const;
 

@@ -8,10 +8,11 @@
 namespace specula::agent {
 
 // A system call that touches no memory of ours but its arguments. A child that
-// shares the broker's memory shares its errno too, so libc's wrappers would race
-// with the broker. Gives the kernel's result: -errno on failure.
-__attribute__((always_inline)) inline long RawSyscall(long number, long a = 0, long b = 0,
-                                                      long c = 0, long d = 0, long e = 0,
+// shares the broker's memory shares its errno too, so libc's wrappers would
+// race with the broker. Gives the kernel's result: -errno on failure.
+__attribute__((always_inline)) inline long RawSyscall(long number, long a = 0,
+                                                      long b = 0, long c = 0,
+                                                      long d = 0, long e = 0,
                                                       long f = 0) {
 #if defined(__x86_64__)
   long result;

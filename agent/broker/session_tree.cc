@@ -20,10 +20,12 @@ Children ByParent(const std::vector<ProcStat>& all) {
   return children;
 }
 
-// Adds whoever has one of `found` as an ancestor. The dead are passed through: their
-// children live until somebody takes them over.
-void AddDescendants(const Children& children, std::map<int64_t, const ProcStat*>& found) {
+// Adds whoever has one of `found` as an ancestor. The dead are passed through:
+// their children live until somebody takes them over.
+void AddDescendants(const Children& children,
+                    std::map<int64_t, const ProcStat*>& found) {
   std::vector<int64_t> open;
+  open.reserve(found.size());
   for (const auto& [pid, stat] : found) open.push_back(pid);
   while (!open.empty()) {
     const int64_t parent = open.back();
@@ -47,24 +49,30 @@ std::vector<ProcStat> Living(const std::map<int64_t, const ProcStat*>& found) {
 
 std::vector<pid_t> Pids(const std::vector<ProcStat>& stats) {
   std::vector<pid_t> pids;
-  for (const ProcStat& stat : stats) pids.push_back(static_cast<pid_t>(stat.pid));
+  pids.reserve(stats.size());
+  for (const ProcStat& stat : stats)
+    pids.push_back(static_cast<pid_t>(stat.pid));
   return pids;
 }
 
 }  // namespace
 
-std::vector<ProcStat> FindMembers(const TreeRoot& root, const std::vector<ProcStat>& all,
-                                  const std::function<std::string(int64_t)>& exec_id_of) {
+std::vector<ProcStat> FindMembers(
+    const TreeRoot& root, const std::vector<ProcStat>& all,
+    const std::function<std::string(int64_t)>& exec_id_of) {
   std::map<int64_t, const ProcStat*> found;
   for (const ProcStat& stat : all) {
     if (stat.pid == root.pid) {
-      // Else the leader is gone and its pid is another's, and so is its session.
+      // Else the leader is gone and its pid is another's, and so is its
+      // session.
       if (stat.start_ticks == root.start_ticks) found.emplace(stat.pid, &stat);
       continue;
     }
-    // Only an orphan has to be told by its marks: who has parents is found by them.
+    // Only an orphan has to be told by its marks: who has parents is found by
+    // them.
     const bool orphan = root.reaper == 0 || stat.parent == root.reaper;
-    if (!orphan || stat.dead() || stat.kernel_thread || stat.start_ticks < root.start_ticks) {
+    if (!orphan || stat.dead() || stat.kernel_thread ||
+        stat.start_ticks < root.start_ticks) {
       continue;
     }
     const std::string id = exec_id_of(stat.pid);
@@ -76,7 +84,8 @@ std::vector<ProcStat> FindMembers(const TreeRoot& root, const std::vector<ProcSt
   return Living(found);
 }
 
-std::vector<ProcStat> FindDescendants(int64_t pid, const std::vector<ProcStat>& all) {
+std::vector<ProcStat> FindDescendants(int64_t pid,
+                                      const std::vector<ProcStat>& all) {
   std::map<int64_t, const ProcStat*> found;
   for (const ProcStat& stat : all) {
     if (stat.pid == pid) found.emplace(pid, &stat);
@@ -93,18 +102,21 @@ bool SignalSeen(const ProcStat& seen, int signal) {
 }
 
 std::vector<ProcStat> SessionTree::Find() const {
-  return FindMembers(root_, ReadAllProcStats(),
-                     [](int64_t pid) { return ReadEnvironmentOf(pid, kExecIdVariable); });
+  return FindMembers(root_, ReadAllProcStats(), [](int64_t pid) {
+    return ReadEnvironmentOf(pid, kExecIdVariable);
+  });
 }
 
 std::vector<pid_t> SessionTree::Members() { return Pids(Find()); }
 
 bool SessionTree::Empty() {
-  // Whoever is left of a tree descends from its leader or, when that is dead, from a
-  // child of ours: with no child of ours but the known ones, nobody is left.
+  // Whoever is left of a tree descends from its leader or, when that is dead,
+  // from a child of ours: with no child of ours but the known ones, nobody is
+  // left.
   if (root_.reaper != 0) {
     const auto children = ReadOwnChildren();
-    if (children.ok() && std::all_of(children->begin(), children->end(), [&](int64_t pid) {
+    if (children.ok() &&
+        std::all_of(children->begin(), children->end(), [&](int64_t pid) {
           return pid != root_.pid && (*is_known_)(static_cast<pid_t>(pid));
         })) {
       return true;
@@ -116,25 +128,28 @@ bool SessionTree::Empty() {
 std::vector<pid_t> SessionTree::Signal(int signal) {
   std::vector<pid_t> signalled;
   for (const ProcStat& member : Find()) {
-    if (SignalSeen(member, signal)) signalled.push_back(static_cast<pid_t>(member.pid));
+    if (SignalSeen(member, signal))
+      signalled.push_back(static_cast<pid_t>(member.pid));
   }
   return signalled;
 }
 
 std::vector<pid_t> SessionTree::Kill() {
-  // Stopped first, so that nobody forks away from the list while it is worked off;
-  // who did before is found in the next round.
+  // Stopped first, so that nobody forks away from the list while it is worked
+  // off; who did before is found in the next round.
   constexpr int kRounds = 5;
   std::set<pid_t> killed;
   for (int round = 0; round < kRounds; ++round) {
     const std::vector<ProcStat> members = Find();
-    const bool all_known = std::all_of(members.begin(), members.end(), [&](const ProcStat& m) {
-      return killed.count(static_cast<pid_t>(m.pid)) > 0;
-    });
+    const bool all_known =
+        std::all_of(members.begin(), members.end(), [&](const ProcStat& m) {
+          return killed.count(static_cast<pid_t>(m.pid)) > 0;
+        });
     if (all_known) break;
     for (const ProcStat& member : members) SignalSeen(member, SIGSTOP);
     for (const ProcStat& member : members) {
-      if (SignalSeen(member, SIGKILL)) killed.insert(static_cast<pid_t>(member.pid));
+      if (SignalSeen(member, SIGKILL))
+        killed.insert(static_cast<pid_t>(member.pid));
     }
   }
   return {killed.begin(), killed.end()};

@@ -11,11 +11,11 @@
 #include "agent/broker/proc_stat.h"
 #include "agent/broker/tree.h"
 
-// A process tree where there is no cgroup to hold it. This process is the subreaper
-// (PR_SET_CHILD_SUBREAPER), so whoever loses his parents becomes its child and is
-// told by his session or by SPECULA_EXEC_ID in his environment. Weaker than a cgroup:
-// a daemon that was started with a cleaned environment, made its own session and lost
-// all its ancestors is nobody's.
+// A process tree where there is no cgroup to hold it. This process is the
+// subreaper (PR_SET_CHILD_SUBREAPER), so whoever loses his parents becomes its
+// child and is told by his session or by SPECULA_EXEC_ID in his environment.
+// Weaker than a cgroup: a daemon that was started with a cleaned environment,
+// made its own session and lost all its ancestors is nobody's.
 namespace specula::agent {
 
 // Who the leader of a tree is.
@@ -26,18 +26,21 @@ struct TreeRoot {
   pid_t reaper = 0;  // the broker; 0 if another one made it, that is dead
 };
 
-// The living members of the tree among `all` processes. `exec_id_of` gives a process's
-// SPECULA_EXEC_ID and is asked only where it matters. Pure.
-std::vector<ProcStat> FindMembers(const TreeRoot& root, const std::vector<ProcStat>& all,
-                                  const std::function<std::string(int64_t)>& exec_id_of);
+// The living members of the tree among `all` processes. `exec_id_of` gives a
+// process's SPECULA_EXEC_ID and is asked only where it matters. Pure.
+std::vector<ProcStat> FindMembers(
+    const TreeRoot& root, const std::vector<ProcStat>& all,
+    const std::function<std::string(int64_t)>& exec_id_of);
 
-// The process itself, unless it is dead, and all that have it as an ancestor. Pure.
-std::vector<ProcStat> FindDescendants(int64_t pid, const std::vector<ProcStat>& all);
+// The process itself, unless it is dead, and all that have it as an ancestor.
+// Pure.
+std::vector<ProcStat> FindDescendants(int64_t pid,
+                                      const std::vector<ProcStat>& all);
 
 class SessionTree : public Tree {
  public:
-  // `is_known` says of a child of this process that it is a leader of some job or
-  // else not an orphan; it must outlive this.
+  // `is_known` says of a child of this process that it is a leader of some job
+  // or else not an orphan; it must outlive this.
   SessionTree(TreeRoot root, const std::function<bool(pid_t)>* is_known)
       : root_(std::move(root)), is_known_(is_known) {}
 

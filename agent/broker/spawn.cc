@@ -21,14 +21,16 @@ extern "C" {
 namespace specula::agent {
 namespace {
 
-// The child calls a handful of small functions; the kernel's execve does not use it.
+// The child calls a handful of small functions; the kernel's execve does not
+// use it.
 constexpr size_t kStackBytes = 32 << 10;
 
 template <typename Pointer>
 std::vector<Pointer> Pointers(const std::vector<std::string>& strings) {
   std::vector<Pointer> pointers;
   pointers.reserve(strings.size() + 1);
-  for (const std::string& text : strings) pointers.push_back(const_cast<char*>(text.c_str()));
+  for (const std::string& text : strings)
+    pointers.push_back(const_cast<char*>(text.c_str()));
   pointers.push_back(nullptr);
   return pointers;
 }
@@ -53,13 +55,16 @@ absl::StatusCode CodeOf(int error) {
     case EMFILE:
     case ENFILE:
       return absl::StatusCode::kResourceExhausted;
-    default:  // ENOEXEC, ENOTDIR, ELOOP, ETXTBSY, EIO and whatever else an exec may say
+    default:  // ENOEXEC, ENOTDIR, ELOOP, ETXTBSY, EIO and whatever else an exec
+              // may say
       return absl::StatusCode::kFailedPrecondition;
   }
 }
 
-absl::Status Failed(absl::string_view operation, absl::string_view object, int error) {
-  return absl::Status(CodeOf(error), absl::StrCat(operation, "(", object, "): ", strerror(error)));
+absl::Status Failed(absl::string_view operation, absl::string_view object,
+                    int error) {
+  return absl::Status(CodeOf(error), absl::StrCat(operation, "(", object,
+                                                  "): ", strerror(error)));
 }
 
 }  // namespace
@@ -82,12 +87,12 @@ struct Spawning::Memory {
 // Not make_unique, which would clear the stack.
 Spawning::Spawning(SpawnPlan plan) : memory_(new Memory(std::move(plan))) {}
 
-absl::StatusOr<std::unique_ptr<Spawning>> Spawning::Launch(SpawnPlan plan,
-                                                           const SpawnStreams& streams,
-                                                           const SpawnGroup& group) {
+absl::StatusOr<std::unique_ptr<Spawning>> Spawning::Launch(
+    SpawnPlan plan, const SpawnStreams& streams, const SpawnGroup& group) {
   std::unique_ptr<Spawning> spawning(new Spawning(std::move(plan)));
   int report[2];
-  if (pipe2(report, O_CLOEXEC | O_NONBLOCK) != 0) return absl::ErrnoToStatus(errno, "pipe2()");
+  if (pipe2(report, O_CLOEXEC | O_NONBLOCK) != 0)
+    return absl::ErrnoToStatus(errno, "pipe2()");
   spawning->report_.Reset(report[0]);
   const UniqueFd report_end(report[1]);
 
@@ -99,7 +104,7 @@ absl::StatusOr<std::unique_ptr<Spawning>> Spawning::Launch(SpawnPlan plan,
   child.stdout_fd = or_null(streams.out);
   child.stderr_fd = or_null(streams.error);
   child.report_fd = report_end.get();
-  child.cgroup_procs_fd = -1;
+  child.cgroup_procs_fd = group.directory_fd < 0 ? group.procs_fd : -1;
   child.ends_with_parent = decided.ends_with_parent;
   child.sets_user = decided.user.has_value();
   if (child.sets_user) {
@@ -132,8 +137,9 @@ absl::StatusOr<std::unique_ptr<Spawning>> Spawning::Launch(SpawnPlan plan,
 }
 
 Spawning::~Spawning() {
-  if (pid_ < 0 || finished_) return;
-  // Until it is waited for, its pid is its own.
+  if (pid_ < 0 || finished_ || AwaitEnd(0)) return;
+  // It has neither execed nor ended, so nobody has waited for it: its pid is
+  // its own.
   kill(pid_, SIGKILL);
   constexpr int kPatienceMilliseconds = 500;
   if (!AwaitEnd(kPatienceMilliseconds)) static_cast<void>(memory_.release());
@@ -189,8 +195,8 @@ absl::Status Spawning::Describe(const ChildReport& report) const {
     case ChildStep::kProgram:
       return Failed("exec", program, report.error);
     case ChildStep::kInterpreter:
-      return absl::NotFoundError(
-          absl::StrCat("exec(", program, "): the interpreter that it names is not there"));
+      return absl::NotFoundError(absl::StrCat(
+          "exec(", program, "): the interpreter that it names is not there"));
   }
   return absl::InternalError("a report of no known kind");
 }

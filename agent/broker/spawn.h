@@ -19,8 +19,9 @@ namespace specula::agent {
 
 // A child that is fully decided upon.
 struct SpawnPlan {
-  std::vector<std::string> argv;      // as given; never split or joined
-  std::vector<std::string> programs;  // paths that are tried for it, in this order
+  std::vector<std::string> argv;  // as given; never split or joined
+  std::vector<std::string>
+      programs;  // paths that are tried for it, in this order
   std::vector<std::string> environment;
   std::string directory;
   bool directory_may_fail = false;  // then / is taken: a home that is not there
@@ -29,32 +30,32 @@ struct SpawnPlan {
   std::optional<rlimit> open_files;  // absent: the broker's own
 };
 
-// Where it goes; borrowed until Launch returns, all 3 or greater. A descriptor that
-// is -1 is /dev/null.
+// Where it goes; borrowed until Launch returns, all 3 or greater. A descriptor
+// that is -1 is /dev/null.
 struct SpawnStreams {
   int in = -1;
   int out = -1;
   int error = -1;
 };
 
-// The group it is born in; borrowed until Launch returns. Both -1: the broker's own.
+// The group it is born in; borrowed until Launch returns. Both -1: the broker's
+// own. Without the first it joins by the second.
 struct SpawnGroup {
   int directory_fd = -1;  // for clone3
   int procs_fd = -1;      // cgroup.procs, for kernels without CLONE_INTO_CGROUP
 };
 
-// A child between its birth and its exec: leader of a new session, with nothing but
-// descriptors 0 to 2, default signals, an empty mask and umask 022. It is the
-// broker's to wait for from Launch on, whatever becomes of the exec.
+// A child between its birth and its exec: leader of a new session, with nothing
+// but descriptors 0 to 2, default signals, an empty mask and umask 022. It is
+// the broker's to wait for from Launch on, whatever becomes of the exec.
 //
 // The child runs on this object's memory until the report has come. If it is
-// destroyed earlier the child is killed; one that does not even die (state D) keeps
-// the memory. Not thread-safe; only in a single-threaded process.
+// destroyed earlier the child is killed; one that does not even die (state D)
+// keeps the memory. Not thread-safe; only in a single-threaded process.
 class Spawning {
  public:
-  static absl::StatusOr<std::unique_ptr<Spawning>> Launch(SpawnPlan plan,
-                                                          const SpawnStreams& streams,
-                                                          const SpawnGroup& group);
+  static absl::StatusOr<std::unique_ptr<Spawning>> Launch(
+      SpawnPlan plan, const SpawnStreams& streams, const SpawnGroup& group);
   ~Spawning();
   Spawning(const Spawning&) = delete;
 
@@ -63,10 +64,10 @@ class Spawning {
   // Becomes readable when the exec has succeeded or failed.
   int report_fd() const { return report_.get(); }
 
-  // To be called when report_fd() is readable. OK: the program runs (or was killed
-  // before it could). Else why not, with the path, as one of
-  //   NOT_FOUND            exec(P), chdir(P): not there; its interpreter is not there
-  //   PERMISSION_DENIED    exec(P), chdir(P), user(NAME)
+  // To be called when report_fd() is readable. OK: the program runs (or was
+  // killed before it could). Else why not, with the path, as one of
+  //   NOT_FOUND            exec(P), chdir(P): not there; its interpreter is not
+  //   there PERMISSION_DENIED    exec(P), chdir(P), user(NAME)
   //   FAILED_PRECONDITION  exec(P): not a program; chdir(P): not a directory
   //   INVALID_ARGUMENT     exec(P): argument list too long
   //   RESOURCE_EXHAUSTED   processes, memory

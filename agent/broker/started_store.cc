@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,7 +26,8 @@ constexpr size_t kMaxEnded = 1000;
 constexpr char kSuffix[] = ".job";
 
 absl::Status MakeDirectory(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return absl::OkStatus();
+  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST)
+    return absl::OkStatus();
   return absl::ErrnoToStatus(errno, absl::StrCat("mkdir(", path, ")"));
 }
 
@@ -38,13 +40,30 @@ int64_t SizeOf(const std::string& path) {
 
 std::string JobName(JobId id) { return absl::StrFormat("%016x", id); }
 
-absl::StatusOr<StartedStore> StartedStore::Open(std::string directory, int64_t max_log_bytes) {
+absl::StatusOr<StartedStore> StartedStore::Open(std::string directory,
+                                                int64_t max_log_bytes) {
   StartedStore store(std::move(directory), max_log_bytes);
   RETURN_IF_ERROR(MakeDirectory(store.directory_));
+  store.lock_.Reset(
+      open(store.directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!store.lock_.valid()) {
+    return absl::ErrnoToStatus(errno,
+                               absl::StrCat("open(", store.directory_, ")"));
+  }
+  if (flock(store.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(store.directory_, ": another agent uses it"));
+  }
   RETURN_IF_ERROR(MakeDirectory(store.directory_ + "/started"));
   RETURN_IF_ERROR(MakeDirectory(store.log_directory()));
   store.Load();
   return store;
+}
+
+std::string StartedStore::owner() const {
+  struct stat info = {};
+  fstat(lock_.get(), &info);
+  return absl::StrCat(absl::Hex(info.st_dev), "x", absl::Hex(info.st_ino));
 }
 
 std::string StartedStore::LogPath(JobId id) const {
@@ -57,7 +76,8 @@ std::string StartedStore::RecordPath(JobId id) const {
 
 void StartedStore::Load() {
   const std::string path = directory_ + "/started";
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()), &closedir);
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()),
+                                                      &closedir);
   if (directory == nullptr) return;
   while (const dirent* entry = readdir(directory.get())) {
     if (!absl::EndsWith(entry->d_name, kSuffix)) continue;
@@ -78,10 +98,12 @@ absl::Status StartedStore::Put(const broker::StartedJob& job) {
   const std::string path = RecordPath(job.job());
   const std::string temporary = path + ".tmp";
   const std::string bytes = job.SerializeAsString();
-  const UniqueFd fd(
-      open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const UniqueFd fd(open(temporary.c_str(),
+                         O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+                         0600));
   if (!fd.valid() ||
-      write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
+      write(fd.get(), bytes.data(), bytes.size()) !=
+          static_cast<ssize_t>(bytes.size()) ||
       rename(temporary.c_str(), path.c_str()) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("write(", path, ")"));
   }

@@ -10,30 +10,37 @@
 #include "absl/strings/string_view.h"
 #include "agent/broker/broker.pb.h"
 #include "agent/broker/process_table.h"
+#include "lib/base/unique_fd.h"
 
 namespace specula::agent {
 
-// What is known of started programs, those that run and those that ended not long ago,
-// and their logs, in a directory that survives the broker:
+// What is known of started programs, those that run and those that ended not
+// long ago, and their logs, in a directory that survives the broker:
 //   DIR/started/ID.job   a StartedJob
 //   DIR/log/ID.log       its output, and ID.log.1
-// The oldest ended ones are forgotten, log and all, when there are more than 1,000
-// or their logs need more than `max_log_bytes` together. Not thread-safe.
+// The oldest ended ones are forgotten, log and all, when there are more than
+// 1,000 or their logs need more than `max_log_bytes` together. Not thread-safe.
 //
-// Survives the death of the broker, as long as the system runs: the programs (where
-// the unit says KillMode=process), their log helpers, and these records; the next
-// broker takes them over. It is not told how a program ended meanwhile.
+// Survives the death of the broker, as long as the system runs: the programs
+// (where the unit says KillMode=process), their log helpers, and these records;
+// the next broker takes them over. It is not told how a program ended
+// meanwhile.
 class StartedStore {
  public:
-  // Makes the directories, mode 0700, and reads what is there. Records that cannot be
-  // read are left alone.
-  static absl::StatusOr<StartedStore> Open(std::string directory, int64_t max_log_bytes);
+  // Makes the directories, mode 0700, and reads what is there. Records that
+  // cannot be read are left alone. FAILED_PRECONDITION if another broker has
+  // it open: both would take over the same programs.
+  static absl::StatusOr<StartedStore> Open(std::string directory,
+                                           int64_t max_log_bytes);
+
+  // Names the directory, by letters and digits; no other has it.
+  std::string owner() const;
 
   std::string LogPath(JobId id) const;
   std::string log_directory() const { return directory_ + "/log"; }
 
-  // Adds or replaces a record. It is not synced to the disk: it is of no use after
-  // the system itself has died, and the loop cannot wait for a disk.
+  // Adds or replaces a record. It is not synced to the disk: it is of no use
+  // after the system itself has died, and the loop cannot wait for a disk.
   absl::Status Put(const broker::StartedJob& job);
 
   // Forgets ended ones beyond the bounds.
@@ -42,7 +49,8 @@ class StartedStore {
   const std::map<JobId, broker::StartedJob>& jobs() const { return jobs_; }
 
   // The one that this caller has started with this key, or null.
-  const broker::StartedJob* FindKey(absl::string_view caller, absl::string_view key) const;
+  const broker::StartedJob* FindKey(absl::string_view caller,
+                                    absl::string_view key) const;
 
  private:
   StartedStore(std::string directory, int64_t max_log_bytes)
@@ -54,6 +62,7 @@ class StartedStore {
   void Forget(JobId id);
 
   std::string directory_;
+  UniqueFd lock_;  // the directory, locked
   int64_t max_log_bytes_;
   std::map<JobId, broker::StartedJob> jobs_;
 };

@@ -8,8 +8,9 @@
 namespace specula::agent {
 
 // All processes that come from one child: itself, what it started, what those
-// started, wherever they went since. Implemented by a control group (CgroupTree) and,
-// where there is none to be had, by looking for them (SessionTree).
+// started, wherever they went since. Implemented by a control group
+// (CgroupTree) and, where there is none to be had, by looking for them
+// (SessionTree).
 class Tree {
  public:
   virtual ~Tree() = default;
@@ -20,12 +21,12 @@ class Tree {
   // Whether there are none. As Members().empty(), and cheaper.
   virtual bool Empty() = 0;
 
-  // Sends `signal` to each and never to a process that merely got the pid of one.
-  // Which it was sent to.
+  // Sends `signal` to each and never to a process that merely got the pid of
+  // one. Which it was sent to.
   virtual std::vector<pid_t> Signal(int signal) = 0;
 
-  // KILL to each, and those that are born meanwhile. Returns before they are dead.
-  // Who was there.
+  // KILL to each, and those that are born meanwhile. Returns before they are
+  // dead. Who was there.
   virtual std::vector<pid_t> Kill() = 0;
 };
 

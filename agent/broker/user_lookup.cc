@@ -20,13 +20,19 @@ constexpr absl::Duration kPatience = absl::Seconds(5);
 constexpr size_t kMaxOutputBytes = 64 << 10;
 constexpr size_t kMaxAsking = 16;
 
+// The shell and what it runs, which are one process group. Only while the pidfd
+// says that the shell was not waited for: then the number is still the group's.
+void KillGroup(const UniqueFd& pidfd, pid_t group) {
+  if (SignalPidfd(pidfd.get(), 0)) kill(-group, SIGKILL);
+}
+
 }  // namespace
 
 UserLookup::~UserLookup() {
   for (auto& [id, asking] : asking_) {
     loop_->Unwatch(asking.out.get());
     loop_->Cancel(asking.timer);
-    SignalPidfd(asking.pidfd.get(), SIGKILL);
+    KillGroup(asking.pidfd, asking.child->pid());
   }
 }
 
@@ -42,13 +48,16 @@ absl::Status UserLookup::Start(const std::string& name, Done done) {
 
   SpawnPlan plan;
   // The name is an argument of the shell, never a part of its line.
-  plan.argv = {"/bin/sh", "-c", R"("$1" passwd "$2" && "$1" initgroups "$2")", "sh", getent_, name};
+  plan.argv = {
+      "/bin/sh", "-c",    R"("$1" passwd "$2" && "$1" initgroups "$2")",
+      "sh",      getent_, name};
   plan.programs = {"/bin/sh"};
   plan.environment = EnvironmentStrings(BuildEnvironment(User(), {}, "lookup"));
   plan.directory = "/";
   plan.ends_with_parent = true;
-  ASSIGN_OR_RETURN(std::unique_ptr<Spawning> child,
-                   Spawning::Launch(std::move(plan), {-1, out_end.get(), -1}, {}));
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<Spawning> child,
+      Spawning::Launch(std::move(plan), {-1, out_end.get(), -1}, {}));
 
   const uint64_t id = next_++;
   Asking& asking = asking_[id];
@@ -59,9 +68,11 @@ absl::Status UserLookup::Start(const std::string& name, Done done) {
   asking.done = std::move(done);
   asking.timer = loop_->At(loop_->now() + kPatience, [this, id] {
     const std::string user = asking_.at(id).name;
-    End(id, absl::DeadlineExceededError(absl::StrCat("user(", user, "): getent does not answer")));
+    End(id, absl::DeadlineExceededError(
+                absl::StrCat("user(", user, "): getent does not answer")));
   });
-  loop_->Watch(asking.out.get(), EPOLLIN, [this, id](uint32_t) { OnOutput(id); });
+  loop_->Watch(asking.out.get(), EPOLLIN,
+               [this, id](uint32_t) { OnOutput(id); });
   return absl::OkStatus();
 }
 
@@ -89,7 +100,7 @@ void UserLookup::End(uint64_t id, absl::StatusOr<User> user) {
   loop_->Unwatch(asking.out.get());
   loop_->Cancel(asking.timer);
   // It has nothing more to say; most often it is dead already.
-  SignalPidfd(asking.pidfd.get(), SIGKILL);
+  KillGroup(asking.pidfd, asking.child->pid());
   asking.done(std::move(user));
 }
 

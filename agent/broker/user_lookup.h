@@ -17,9 +17,9 @@
 
 namespace specula::agent {
 
-// Users that are not in /etc/passwd (LDAP, SSSD, systemd-homed): asks getent, in a
-// child, because a directory that does not answer must hold up nobody but the one who
-// asked. Loop thread only.
+// Users that are not in /etc/passwd (LDAP, SSSD, systemd-homed): asks getent,
+// in a child, because a directory that does not answer must hold up nobody but
+// the one who asked. Loop thread only.
 class UserLookup {
  public:
   using Done = std::function<void(absl::StatusOr<User>)>;
@@ -28,8 +28,9 @@ class UserLookup {
       : loop_(loop), getent_(std::move(getent)) {}
   ~UserLookup();
 
-  // `done` gets the user, NOT_FOUND, or DEADLINE_EXCEEDED after 5 s; never before
-  // this returns. `name` has passed CheckUserName. RESOURCE_EXHAUSTED with 16 under way.
+  // `done` gets the user, NOT_FOUND, or DEADLINE_EXCEEDED after 5 s; never
+  // before this returns. `name` has passed CheckUserName. RESOURCE_EXHAUSTED
+  // with 16 under way.
   absl::Status Start(const std::string& name, Done done);
 
   // Whether it is one of the children that were made here and may still run.

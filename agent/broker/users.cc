@@ -16,14 +16,16 @@ namespace {
 constexpr size_t kMaxFileBytes = 16 << 20;
 
 absl::Status NoSuchUser(absl::string_view name) {
-  return absl::NotFoundError(absl::StrCat("user(", name, "): not known on this host"));
+  return absl::NotFoundError(
+      absl::StrCat("user(", name, "): not known on this host"));
 }
 
 // -1 stands for "no change" in setresuid and chown; no user may have it.
 template <typename Id>
 bool ParseId(absl::string_view text, Id& id) {
   uint32_t number;
-  if (!absl::SimpleAtoi(text, &number) || number == static_cast<uint32_t>(-1)) return false;
+  if (!absl::SimpleAtoi(text, &number) || number == static_cast<uint32_t>(-1))
+    return false;
   id = number;
   return true;
 }
@@ -31,8 +33,8 @@ bool ParseId(absl::string_view text, Id& id) {
 std::optional<User> ParsePasswdLine(absl::string_view line) {
   const std::vector<absl::string_view> fields = absl::StrSplit(line, ':');
   User user;
-  if (fields.size() != 7 || !CheckUserName(fields[0]).ok() || !ParseId(fields[2], user.uid) ||
-      !ParseId(fields[3], user.gid)) {
+  if (fields.size() != 7 || !CheckUserName(fields[0]).ok() ||
+      !ParseId(fields[2], user.uid) || !ParseId(fields[3], user.gid)) {
     return std::nullopt;
   }
   user.name = std::string(fields[0]);
@@ -53,14 +55,15 @@ std::optional<User> FindLine(absl::string_view passwd, Matches matches) {
 
 void SortGroups(User& user) {
   std::sort(user.groups.begin(), user.groups.end());
-  user.groups.erase(std::unique(user.groups.begin(), user.groups.end()), user.groups.end());
+  user.groups.erase(std::unique(user.groups.begin(), user.groups.end()),
+                    user.groups.end());
 }
 
 }  // namespace
 
 absl::Status CheckUserName(absl::string_view name) {
-  const bool fits = !name.empty() && name.size() <= 256 && name.front() != '-' &&
-                    name.front() != '+';
+  const bool fits = !name.empty() && name.size() <= 256 &&
+                    name.front() != '-' && name.front() != '+';
   const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return c > ' ' && c != 0x7f && c != ':' && c != '/' && c != ',';
   });
@@ -68,8 +71,10 @@ absl::Status CheckUserName(absl::string_view name) {
   return absl::InvalidArgumentError("this cannot be the name of a user");
 }
 
-absl::StatusOr<User> FindUser(absl::string_view passwd, absl::string_view name) {
-  auto user = FindLine(passwd, [&](const User& u) { return absl::string_view(u.name) == name; });
+absl::StatusOr<User> FindUser(absl::string_view passwd,
+                              absl::string_view name) {
+  auto user = FindLine(
+      passwd, [&](const User& u) { return absl::string_view(u.name) == name; });
   if (!user) return NoSuchUser(name);
   return *std::move(user);
 }
@@ -92,7 +97,8 @@ void AddGroups(absl::string_view group, User& user) {
   SortGroups(user);
 }
 
-absl::StatusOr<User> ParseGetent(absl::string_view output, absl::string_view name) {
+absl::StatusOr<User> ParseGetent(absl::string_view output,
+                                 absl::string_view name) {
   const std::vector<absl::string_view> lines = absl::StrSplit(output, '\n');
   std::optional<User> user = ParsePasswdLine(lines[0]);
   if (!user || absl::string_view(user->name) != name) return NoSuchUser(name);

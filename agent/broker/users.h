@@ -12,8 +12,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-// Users without NSS: the program is static, and libc's lookups would want to load
-// libraries. Names that are not in the files are asked of getent; see user_lookup.h.
+// Users without NSS: the program is static, and libc's lookups would want to
+// load libraries. Names that are not in the files are asked of getent; see
+// user_lookup.h.
 namespace specula::agent {
 
 // A user as a child becomes him.
@@ -30,22 +31,25 @@ struct User {
 // them ':', '/', ',', white space or a control, and no '-' in front. Pure.
 absl::Status CheckUserName(absl::string_view name);
 
-// A line of passwd(5), without its groups. NOT_FOUND. Lines that are odd, as those
-// of NIS with '+', are passed over. Pure.
+// A line of passwd(5), without its groups. NOT_FOUND. Lines that are odd, as
+// those of NIS with '+', are passed over. Pure.
 absl::StatusOr<User> FindUser(absl::string_view passwd, absl::string_view name);
 absl::StatusOr<User> FindUser(absl::string_view passwd, uid_t uid);
 
 // Adds the groups of group(5) that name him as a member. Pure.
 void AddGroups(absl::string_view group, User& user);
 
-// Reads what `getent passwd NAME` and `getent initgroups NAME` print, one after the
-// other: "bob:x:1001:100:…\nbob   100 27 4\n". NOT_FOUND. Pure.
-absl::StatusOr<User> ParseGetent(absl::string_view output, absl::string_view name);
+// Reads what `getent passwd NAME` and `getent initgroups NAME` print, one after
+// the other: "bob:x:1001:100:…\nbob   100 27 4\n". NOT_FOUND. Pure.
+absl::StatusOr<User> ParseGetent(absl::string_view output,
+                                 absl::string_view name);
 
-// /etc/passwd and /etc/group, read again only when they change. Not thread-safe.
+// /etc/passwd and /etc/group, read again only when they change. Not
+// thread-safe.
 class UserFiles {
  public:
-  explicit UserFiles(std::string passwd = "/etc/passwd", std::string group = "/etc/group");
+  explicit UserFiles(std::string passwd = "/etc/passwd",
+                     std::string group = "/etc/group");
 
   absl::StatusOr<User> Find(absl::string_view name);
   absl::StatusOr<User> Find(uid_t uid);

@@ -106,8 +106,8 @@ bool IsMutating(absl::string_view path) {
   return rule == nullptr || rule->least == Least::kOperator;
 }
 
-Gate::Gate(CurrentTrust current_trust)
-    : current_trust_(std::move(current_trust)) {}
+Gate::Gate(CurrentTrust current_trust, OnDenied denied)
+    : current_trust_(std::move(current_trust)), denied_(std::move(denied)) {}
 
 absl::StatusOr<std::shared_ptr<const Caller>> Gate::FindCaller(
     absl::string_view pem, const Trust& trust) {
@@ -124,30 +124,36 @@ absl::StatusOr<std::shared_ptr<const Caller>> Gate::FindCaller(
   return caller;
 }
 
+absl::Status Gate::Judge(absl::string_view path, const Caller& caller,
+                         const Trust& trust) const {
+  RETURN_IF_ERROR(StillTrusted(caller, trust, absl::Now()));
+  if (caller.identity.trust_domain != trust.trust_domain) {
+    return absl::PermissionDeniedError(
+        "the agent is of another trust domain now");
+  }
+  RETURN_IF_ERROR(CheckMethod(path, caller.identity.role));
+  if (trust.denylist_unreadable && IsMutating(path)) {
+    return absl::PermissionDeniedError(
+        "the agent cannot read its denylist of revoked certificates, so it "
+        "only answers questions; see its log");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::shared_ptr<const Caller>> Gate::Admit(
     absl::string_view path, const grpc::AuthContext& context) {
   const std::vector<grpc::string_ref> pems =
       context.FindPropertyValues("x509_pem_cert");
-  if (pems.size() != 1) {
-    return absl::PermissionDeniedError(
-        "the connection has no client certificate");
-  }
+  absl::StatusOr<std::shared_ptr<const Caller>> caller =
+      absl::PermissionDeniedError("the connection has no client certificate");
   std::shared_ptr<const Trust> trust = current_trust_();
-  ASSIGN_OR_RETURN(std::shared_ptr<const Caller> caller,
-                   FindCaller({pems[0].data(), pems[0].size()}, *trust));
-  RETURN_IF_ERROR(StillTrusted(*caller, *trust, absl::Now()));
-  if (caller->identity.trust_domain != trust->trust_domain) {
-    return absl::PermissionDeniedError(
-        "the agent is of another trust domain now");
-  }
-  RETURN_IF_ERROR(CheckMethod(path, caller->identity.role));
-  if (trust->denylist_unreadable && IsMutating(path)) {
-    return absl::PermissionDeniedError(
-        "the agent cannot read its denylist of revoked certificates, so it "
-        "only "
-        "answers questions; see its log");
-  }
-  return caller;
+  if (pems.size() == 1)
+    caller = FindCaller({pems[0].data(), pems[0].size()}, *trust);
+  absl::Status verdict =
+      caller.ok() ? Judge(path, **caller, *trust) : caller.status();
+  if (verdict.ok()) return caller;
+  if (denied_) denied_(path, caller.ok() ? caller->get() : nullptr, verdict);
+  return verdict;
 }
 
 absl::Status Gate::Recheck(const Caller& caller) const {

@@ -35,8 +35,14 @@ class Gate {
  public:
   using CurrentTrust = std::function<std::shared_ptr<const Trust>()>;
 
+  // Told of every refusal: the method, who asked (null if nobody is known),
+  // why.
+  using OnDenied = std::function<void(
+      absl::string_view path, const Caller* caller, const absl::Status& why)>;
+
   // `current_trust` is asked at each call, from any thread; never gives null.
-  explicit Gate(CurrentTrust current_trust);
+  // So is `denied`, which may be empty.
+  explicit Gate(CurrentTrust current_trust, OnDenied denied = {});
 
   // The caller of a connection, if it may call `path` now.
   absl::StatusOr<std::shared_ptr<const Caller>> Admit(
@@ -53,7 +59,11 @@ class Gate {
   absl::StatusOr<std::shared_ptr<const Caller>> FindCaller(
       absl::string_view pem, const Trust& trust) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  absl::Status Judge(absl::string_view path, const Caller& caller,
+                     const Trust& trust) const;
+
   const CurrentTrust current_trust_;
+  const OnDenied denied_;
   absl::Mutex mutex_;
   // Parsing a certificate costs more than a whole call, so what was read from
   // one is kept; whether it is trusted is decided anew each time.

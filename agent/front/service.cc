@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agent/front/control_calls.h"
 #include "agent/metrics/to_proto.h"
 #include "lib/rpc/grpc_status.h"
 
@@ -12,36 +13,36 @@ constexpr int kMostProcesses = 10000;
 constexpr int kUsualProcesses = 10;
 
 // A stream that ends before it has begun.
-class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchResponse> {
+template <typename Response>
+class RefusedStream final : public grpc::ServerWriteReactor<Response> {
  public:
-  explicit RefusedWatch(const absl::Status& why) { Finish(ToGrpc(why)); }
+  explicit RefusedStream(const absl::Status& why) { this->Finish(ToGrpc(why)); }
   void OnDone() override { delete this; }
 
  private:
-  ~RefusedWatch() override = default;
+  ~RefusedStream() override = default;
 };
 
 }  // namespace
 
-Service::Service(EventLoop& loop, Sampler& sampler, StreamSet& streams,
-                 Gate& gate, const TlsMaterial& material)
-    : loop_(loop),
-      sampler_(sampler),
-      streams_(streams),
-      gate_(gate),
-      material_(material) {}
+Service::Service(const Context& context) : context_(context) {}
+
+absl::StatusOr<std::shared_ptr<const Caller>> Service::CallerOf(
+    grpc::CallbackServerContext* context, absl::string_view path) {
+  return context_.gate.Admit(path, *context->auth_context());
+}
 
 void Service::WhenPrimed(unsigned kinds, std::function<void()> answer) {
-  const absl::Duration wait = sampler_.Prime(kinds, shared_);
+  const absl::Duration wait = context_.sampler.Prime(kinds, shared_);
   if (wait > absl::ZeroDuration()) {
-    loop_.After(wait, std::move(answer));
+    context_.loop.After(wait, std::move(answer));
   } else {
     answer();
   }
 }
 
 void Service::FillAgent(v1::Agent* agent) const {
-  const TlsMaterial::State state = material_.state();
+  const TlsMaterial::State state = context_.material.state();
   agent->set_version(SPECULA_VERSION);
   *agent->mutable_certificate_expire_time() = ToProto(state.expire_time);
   agent->set_certificate_generation(state.generation);
@@ -53,7 +54,7 @@ grpc::ServerUnaryReactor* Service::Status(grpc::CallbackServerContext* context,
                                           v1::StatusResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   WhenPrimed(kStatusCounters, [this, reactor, response] {
-    sampler_.FillStatus(shared_, response, [this, reactor, response] {
+    context_.sampler.FillStatus(shared_, response, [this, reactor, response] {
       FillAgent(response->mutable_agent());
       reactor->Finish(grpc::Status::OK);
     });
@@ -66,7 +67,7 @@ grpc::ServerUnaryReactor* Service::Cpu(grpc::CallbackServerContext* context,
                                        v1::CpuResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   WhenPrimed(kCpuCounters, [this, reactor, response] {
-    sampler_.FillCpu(shared_, response->mutable_cpu());
+    context_.sampler.FillCpu(shared_, response->mutable_cpu());
     reactor->Finish(grpc::Status::OK);
   });
   return reactor;
@@ -76,7 +77,7 @@ grpc::ServerUnaryReactor* Service::Mem(grpc::CallbackServerContext* context,
                                        const v1::MemRequest*,
                                        v1::MemResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  sampler_.FillMemory(response->mutable_memory());
+  context_.sampler.FillMemory(response->mutable_memory());
   reactor->Finish(grpc::Status::OK);
   return reactor;
 }
@@ -86,8 +87,8 @@ grpc::ServerUnaryReactor* Service::Disk(grpc::CallbackServerContext* context,
                                         v1::DiskResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   WhenPrimed(kDiskCounters, [this, reactor, response] {
-    sampler_.FillDisk(shared_, response->mutable_disk(),
-                      [reactor] { reactor->Finish(grpc::Status::OK); });
+    context_.sampler.FillDisk(shared_, response->mutable_disk(),
+                              [reactor] { reactor->Finish(grpc::Status::OK); });
   });
   return reactor;
 }
@@ -107,22 +108,78 @@ grpc::ServerUnaryReactor* Service::Processes(
   const unsigned kinds =
       request->order() == v1::PROCESS_ORDER_MEMORY ? 0u : kProcessCounters;
   WhenPrimed(kinds, [this, reactor, response, limit, order = request->order()] {
-    sampler_.FillProcesses(shared_, order, limit, response);
+    context_.sampler.FillProcesses(shared_, order, limit, response);
     reactor->Finish(grpc::Status::OK);
   });
   return reactor;
 }
 
+grpc::ServerUnaryReactor* Service::Start(grpc::CallbackServerContext* context,
+                                         const v1::StartRequest* request,
+                                         v1::StartResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto caller = CallerOf(context, "/specula.v1.Specula/Start");
+  if (!caller.ok()) {
+    reactor->Finish(ToGrpc(caller.status()));
+    return reactor;
+  }
+  auto audit = std::make_shared<CallAudit>(context_.audit, "Start", **caller,
+                                           context->peer());
+  context_.loop.Post(
+      [this, caller = *caller, audit, request, response, reactor] {
+        RunStart(context_.broker, *caller, std::move(*audit), *request,
+                 response, reactor);
+      });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* Service::Kill(grpc::CallbackServerContext* context,
+                                        const v1::KillRequest* request,
+                                        v1::KillResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto caller = CallerOf(context, "/specula.v1.Specula/Kill");
+  if (!caller.ok()) {
+    reactor->Finish(ToGrpc(caller.status()));
+    return reactor;
+  }
+  auto audit = std::make_shared<CallAudit>(context_.audit, "Kill", **caller,
+                                           context->peer());
+  context_.loop.Post([this, audit, request, response, reactor] {
+    RunKill(context_.broker, std::move(*audit), *request, response, reactor);
+  });
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::ExecResponse>* Service::Exec(
+    grpc::CallbackServerContext* context, const v1::ExecRequest* request) {
+  auto caller = CallerOf(context, "/specula.v1.Specula/Exec");
+  if (!caller.ok()) return new RefusedStream<v1::ExecResponse>(caller.status());
+  CallAudit audit(context_.audit, "Exec", **caller, context->peer());
+  const ExecReactor::Context exec{context_.loop, context_.broker,
+                                  context_.streams};
+  return new ExecReactor(exec, *std::move(caller), std::move(audit), *request);
+}
+
+grpc::ServerWriteReactor<v1::TailResponse>* Service::Tail(
+    grpc::CallbackServerContext* context, const v1::TailRequest* request) {
+  auto caller = CallerOf(context, "/specula.v1.Specula/Tail");
+  if (!caller.ok()) return new RefusedStream<v1::TailResponse>(caller.status());
+  CallAudit audit(context_.audit, "Tail", **caller, context->peer());
+  const TailReactor::Context tail{context_.loop, context_.broker,
+                                  context_.streams, context_.tails};
+  return new TailReactor(tail, *std::move(caller), std::move(audit), *request);
+}
+
 grpc::ServerWriteReactor<v1::WatchResponse>* Service::Watch(
     grpc::CallbackServerContext* context, const v1::WatchRequest* request) {
   absl::StatusOr<absl::Duration> interval = ValidateWatch(*request);
-  if (!interval.ok()) return new RefusedWatch(interval.status());
-  // The gate has admitted the call already; here it tells who it was.
-  auto caller =
-      gate_.Admit("/specula.v1.Specula/Watch", *context->auth_context());
-  if (!caller.ok()) return new RefusedWatch(caller.status());
+  if (!interval.ok())
+    return new RefusedStream<v1::WatchResponse>(interval.status());
+  auto caller = CallerOf(context, "/specula.v1.Specula/Watch");
+  if (!caller.ok())
+    return new RefusedStream<v1::WatchResponse>(caller.status());
   const WatchReactor::Context watch{
-      loop_, sampler_, streams_,
+      context_.loop, context_.sampler, context_.streams,
       [this](v1::Agent* agent) { FillAgent(agent); }};
   return new WatchReactor(watch, *std::move(caller), *request);
 }

@@ -1,9 +1,14 @@
 #ifndef SPECULA_AGENT_FRONT_SERVICE_H_
 #define SPECULA_AGENT_FRONT_SERVICE_H_
 
+#include "agent/front/broker_link.h"
+#include "agent/front/call_audit.h"
 #include "agent/front/event_loop.h"
+#include "agent/front/exec_reactor.h"
 #include "agent/front/gate.h"
 #include "agent/front/stream_set.h"
+#include "agent/front/tail_hub.h"
+#include "agent/front/tail_reactor.h"
 #include "agent/front/tls_material.h"
 #include "agent/front/watch_reactor.h"
 #include "agent/metrics/sampler.h"
@@ -17,9 +22,18 @@ namespace specula::agent {
 // do not block: what may, the sampler gives to threads of its own.
 class Service final : public v1::Specula::CallbackService {
  public:
-  // All must outlive the service.
-  Service(EventLoop& loop, Sampler& sampler, StreamSet& streams, Gate& gate,
-          const TlsMaterial& material);
+  // What it works with; must outlive it.
+  struct Context {
+    EventLoop& loop;
+    Sampler& sampler;
+    StreamSet& streams;
+    Gate& gate;
+    const TlsMaterial& material;
+    BrokerLink& broker;
+    TailHub& tails;
+    audit::Writer& audit;
+  };
+  explicit Service(const Context& context);
 
   grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context,
                                    const v1::StatusRequest* request,
@@ -36,6 +50,18 @@ class Service final : public v1::Specula::CallbackService {
   grpc::ServerUnaryReactor* Processes(grpc::CallbackServerContext* context,
                                       const v1::ProcessesRequest* request,
                                       v1::ProcessesResponse* response) override;
+  grpc::ServerUnaryReactor* Start(grpc::CallbackServerContext* context,
+                                  const v1::StartRequest* request,
+                                  v1::StartResponse* response) override;
+  grpc::ServerUnaryReactor* Kill(grpc::CallbackServerContext* context,
+                                 const v1::KillRequest* request,
+                                 v1::KillResponse* response) override;
+  grpc::ServerWriteReactor<v1::ExecResponse>* Exec(
+      grpc::CallbackServerContext* context,
+      const v1::ExecRequest* request) override;
+  grpc::ServerWriteReactor<v1::TailResponse>* Tail(
+      grpc::CallbackServerContext* context,
+      const v1::TailRequest* request) override;
   grpc::ServerWriteReactor<v1::WatchResponse>* Watch(
       grpc::CallbackServerContext* context,
       const v1::WatchRequest* request) override;
@@ -45,11 +71,12 @@ class Service final : public v1::Specula::CallbackService {
   void WhenPrimed(unsigned kinds, std::function<void()> answer);
   void FillAgent(v1::Agent* agent) const;
 
-  EventLoop& loop_;
-  Sampler& sampler_;
-  StreamSet& streams_;
-  Gate& gate_;
-  const TlsMaterial& material_;
+  // Who calls. The gate has let the call in already; here it tells who it was,
+  // and a wiring mistake cannot open a door.
+  absl::StatusOr<std::shared_ptr<const Caller>> CallerOf(
+      grpc::CallbackServerContext* context, absl::string_view path);
+
+  const Context context_;
   BaselineSet shared_{kSharedPolicy};  // of all unary calls
 };
 

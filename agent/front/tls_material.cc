@@ -20,8 +20,8 @@
 namespace specula::agent {
 namespace {
 
-// How often gRPC reads the published files; it is the greater part of what an idle
-// agent costs.
+// How often gRPC reads the published files; it is the greater part of what an
+// idle agent costs.
 constexpr unsigned kGrpcRefreshSeconds = 3;
 
 // A file that was written less than this ago is read at each Poll, as a second
@@ -214,7 +214,8 @@ TlsMaterial::State TlsMaterial::state() const {
 }
 
 std::shared_ptr<grpc::ServerCredentials> TlsMaterial::MakeServerCredentials(
-    std::shared_ptr<grpc::AuthMetadataProcessor> processor) {
+    std::shared_ptr<grpc::AuthMetadataProcessor> processor,
+    std::function<void(const absl::Status&)> refused) {
   const std::string identity = DescriptorPath(published_identity_);
   auto provider =
       std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
@@ -227,12 +228,14 @@ std::shared_ptr<grpc::ServerCredentials> TlsMaterial::MakeServerCredentials(
       GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   options.set_check_call_host(false);
   options.set_certificate_verifier(
-      MakePeerVerifier([this](absl::string_view, absl::string_view pem) {
+      MakePeerVerifier([this, refused = std::move(refused)](
+                           absl::string_view, absl::string_view pem) {
         absl::StatusOr<Caller> caller =
             JudgeCertificate(pem, *trust(), absl::Now());
         if (!caller.ok()) {
           refusals_(LogLevel::kWarning, "handshake refused",
                     {{"reason", caller.status().message()}});
+          refused(caller.status());
         }
         return caller.status();
       }));

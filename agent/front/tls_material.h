@@ -4,6 +4,7 @@
 #include <grpcpp/security/auth_metadata_processor.h>
 #include <grpcpp/security/server_credentials.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,10 +47,12 @@ class TlsMaterial {
   void Poll() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // TLS 1.3 with a client certificate required, checked against trust();
-  // `processor` runs before every handler. The material must outlive the
-  // server.
+  // `processor` runs before every handler; `refused` is told, on any thread,
+  // why a certificate was not accepted in the handshake. The material must
+  // outlive the server.
   std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(
-      std::shared_ptr<grpc::AuthMetadataProcessor> processor);
+      std::shared_ptr<grpc::AuthMetadataProcessor> processor,
+      std::function<void(const absl::Status&)> refused);
 
   // By what callers are judged now; never null. Thread-safe.
   std::shared_ptr<const Trust> trust() const ABSL_LOCKS_EXCLUDED(mutex_);

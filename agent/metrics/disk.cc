@@ -95,25 +95,24 @@ void FillDevice(const DiskCounters& before, const DiskCounters& now,
     device->set_quality(v1::QUALITY_RESET);
     return;
   }
-  const int64_t completed =
-      (now.reads - before.reads) + (now.writes - before.writes);
-  const int64_t waited = (now.read_milliseconds - before.read_milliseconds) +
-                         (now.write_milliseconds - before.write_milliseconds);
+  const double reads = static_cast<double>(now.reads - before.reads);
+  const double writes = static_cast<double>(now.writes - before.writes);
+  const double waited =
+      static_cast<double>(now.read_milliseconds - before.read_milliseconds) +
+      static_cast<double>(now.write_milliseconds - before.write_milliseconds);
   const double busy =
       static_cast<double>(now.busy_milliseconds - before.busy_milliseconds) /
       1e3;
   device->set_quality(v1::QUALITY_OK);
   device->set_read_bytes_per_second(read);
   device->set_written_bytes_per_second(written);
-  device->set_reads_per_second(static_cast<double>(now.reads - before.reads) /
-                               seconds);
-  device->set_writes_per_second(
-      static_cast<double>(now.writes - before.writes) / seconds);
+  device->set_reads_per_second(reads / seconds);
+  device->set_writes_per_second(writes / seconds);
   device->set_utilization(std::clamp(busy / seconds, 0.0, 1.0));
   // The kernel's millisecond counters are 32 bits wide and wrap on busy disks.
-  if (completed > 0 && waited >= 0) {
-    *device->mutable_mean_latency() = ToProto(absl::Milliseconds(
-        static_cast<double>(waited) / static_cast<double>(completed)));
+  if (reads + writes > 0 && waited >= 0) {
+    *device->mutable_mean_latency() =
+        ToProto(absl::Milliseconds(waited / (reads + writes)));
   }
 }
 

@@ -49,8 +49,8 @@ std::string Owner(const ProcRoot& root, const UserNames& users,
 
 }  // namespace
 
-ProcessTable ReadProcessTable(const ProcRoot& root) {
-  ProcessTable table;
+ProcessList ReadProcessList(const ProcRoot& root) {
+  ProcessList table;
   absl::StatusOr<std::vector<std::string>> names = root.List("/proc");
   if (!names.ok()) return table;
   table.reserve(names->size());
@@ -68,8 +68,8 @@ ProcessTable ReadProcessTable(const ProcRoot& root) {
   return table;
 }
 
-std::vector<RankedProcess> RankProcesses(const ProcessTable* previous,
-                                         const ProcessTable& current,
+std::vector<RankedProcess> RankProcesses(const ProcessList* previous,
+                                         const ProcessList& current,
                                          absl::Duration window,
                                          v1::ProcessOrder order, size_t limit) {
   const double ticks =

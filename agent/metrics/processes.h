@@ -13,10 +13,10 @@
 namespace specula::agent {
 
 // All processes at one moment, by pid.
-using ProcessTable = std::vector<ProcessStat>;
+using ProcessList = std::vector<ProcessStat>;
 
 // Reads /proc/PID/stat of every process; one that ends meanwhile is left out.
-ProcessTable ReadProcessTable(const ProcRoot& root);
+ProcessList ReadProcessList(const ProcRoot& root);
 
 // A process and its CPU share of one core over the window.
 struct RankedProcess {
@@ -27,8 +27,8 @@ struct RankedProcess {
 // The first `limit` processes of `current` in `order`. A process is the same in
 // both tables if pid and start are; a new one has no share, as crediting its
 // whole life to the window would be wrong. Pure; `previous` may be null.
-std::vector<RankedProcess> RankProcesses(const ProcessTable* previous,
-                                         const ProcessTable& current,
+std::vector<RankedProcess> RankProcesses(const ProcessList* previous,
+                                         const ProcessList& current,
                                          absl::Duration window,
                                          v1::ProcessOrder order, size_t limit);
 

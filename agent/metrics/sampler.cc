@@ -104,8 +104,8 @@ Sampler::Ref<std::vector<InterfaceCounters>> Sampler::ReadNetwork() {
   return text.ok() ? MakeSample(ParseNetDev(*text)) : nullptr;
 }
 
-Sampler::Ref<ProcessTable> Sampler::ReadProcesses() {
-  return MakeSample(ReadProcessTable(root_));
+Sampler::Ref<ProcessList> Sampler::ReadProcesses() {
+  return MakeSample(ReadProcessList(root_));
 }
 
 Sampler::Ref<absl::Duration> Sampler::ReadSelf() {
@@ -169,8 +169,8 @@ void Sampler::FillMemory(v1::Memory* memory) {
 
 void Sampler::FillProcesses(BaselineSet& baselines, v1::ProcessOrder order,
                             size_t limit, v1::ProcessesResponse* response) {
-  Ref<ProcessTable> current = ReadProcesses();
-  const Window<ProcessTable> window(baselines.processes, current);
+  Ref<ProcessList> current = ReadProcesses();
+  const Window<ProcessList> window(baselines.processes, current);
   absl::Time boot_time = absl::UnixEpoch();
   if (Ref<CpuStat> stat = ReadCpu(); stat != nullptr) {
     boot_time = absl::FromUnixSeconds(stat->value.boot_time_seconds);

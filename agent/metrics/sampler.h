@@ -33,7 +33,7 @@ struct BaselineSet {
   Baselines<absl::Duration> self;  // CPU time of the agent
   Baselines<std::vector<DiskCounters>> disks;
   Baselines<std::vector<InterfaceCounters>> network;
-  Baselines<ProcessTable> processes;
+  Baselines<ProcessList> processes;
 };
 
 // Kinds of counters, for Sampler::Prime.
@@ -84,7 +84,7 @@ class Sampler {
   Ref<CpuStat> ReadCpu();
   Ref<std::vector<DiskCounters>> ReadDisks();
   Ref<std::vector<InterfaceCounters>> ReadNetwork();
-  Ref<ProcessTable> ReadProcesses();
+  Ref<ProcessList> ReadProcesses();
   static Ref<absl::Duration> ReadSelf();
 
   void FillDiskCounters(BaselineSet& baselines, v1::Disk* disk);

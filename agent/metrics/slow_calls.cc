@@ -125,6 +125,7 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
     batches_.clear();
     wake_.SignalAll();
     watchdog_wake_.Signal();
+    mutex_.Await(absl::Condition(this, &Pool::NothingDelivered));
   }
 
  private:
@@ -174,8 +175,10 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
         absl::MutexLock lock(&mutex_);
         if (stopping_) return;
         ReleaseLocked(job.call.key);
+        ++delivering_;
       }
       job.batch->Returned(job.call.key, apply);
+      Delivered();
     }
   }
 
@@ -229,10 +232,25 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
         std::vector<std::string> late;
         finish = batches_.front()->GiveUp(late);
         batches_.pop_front();
-        for (const std::string& key : late) keys_[key].overdue = true;
+        // A key that is gone has returned just now.
+        for (const std::string& key : late) {
+          if (auto out = keys_.find(key); out != keys_.end())
+            out->second.overdue = true;
+        }
+        ++delivering_;
       }
       finish();
+      Delivered();
     }
+  }
+
+  // Stop waits for what was on its way to `done` when it came.
+  void Delivered() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    --delivering_;
+  }
+  bool NothingDelivered() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return delivering_ == 0;
   }
 
   const absl::Duration limit_;
@@ -242,6 +260,7 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
   int threads_ ABSL_GUARDED_BY(mutex_) = 0;
   int idle_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  int delivering_ ABSL_GUARDED_BY(mutex_) = 0;  // threads between call and done
   bool watchdog_made_ ABSL_GUARDED_BY(mutex_) = false;
   bool watchdog_rests_ ABSL_GUARDED_BY(mutex_) =
       false;  // until there is a batch again

@@ -35,6 +35,7 @@ class SlowCalls {
   // needed first; those that are stuck count.
   SlowCalls(absl::Duration limit, int max_threads);
   // Calls that are out are left to themselves; their `done` will not be called.
+  // Waits for a `done` that is running, so not to be called from one.
   ~SlowCalls();
   SlowCalls(const SlowCalls&) = delete;
 

@@ -13,6 +13,7 @@ namespace specula::agent {
 namespace {
 
 constexpr int64_t kGuardBytes = 64;
+constexpr size_t kGuard = kGuardBytes;
 
 absl::StatusOr<std::string> ReadAt(int fd, const std::string& path,
                                    int64_t offset, int64_t length) {
@@ -36,6 +37,8 @@ FollowedFile::FollowedFile(OpenedFile file, std::string path,
       path_(std::move(path)),
       device_(file.info.st_dev),
       inode_(file.info.st_ino),
+      size_(file.info.st_size),
+      modified_(file.info.st_mtim),
       changed_time_(now) {}
 
 bool FollowedFile::IsThat(const struct stat& info) const {
@@ -65,9 +68,13 @@ absl::Status FollowedFile::Observe(absl::Duration now) {
   size_ = info.st_size;
   modified_ = info.st_mtim;
   links_ = info.st_nlink;
-  if (position_ == 0 && guard_.empty() && size_ > 0) {
-    ASSIGN_OR_RETURN(guard_,
+  // Near the start there is not enough before the position.
+  const auto length = static_cast<int64_t>(guard_.size());
+  if (position_ < kGuardBytes && length < std::min(size_, kGuardBytes)) {
+    ASSIGN_OR_RETURN(std::string head,
                      ReadAt(fd_.get(), path_, 0, std::min(size_, kGuardBytes)));
+    if (head.compare(0, guard_.size(), guard_) != 0) Restart();
+    guard_ = std::move(head);
   }
   return absl::OkStatus();
 }
@@ -95,10 +102,16 @@ absl::StatusOr<std::string> FollowedFile::Read(size_t max_bytes, int64_t end) {
     if (newline != std::string::npos) data.resize(newline + 1);
   }
   if (data.empty()) return data;
-  if (position_ == 0) guard_.clear();
-  guard_.append(data, data.size() - std::min<size_t>(data.size(), kGuardBytes));
-  guard_.erase(0, guard_.size() - std::min<size_t>(guard_.size(), kGuardBytes));
+  const size_t before = static_cast<size_t>(std::min(position_, kGuardBytes));
   position_ += static_cast<int64_t>(data.size());
+  if (before + data.size() < kGuard) {
+    guard_ = guard_.substr(0, before) + data +
+             guard_.substr(std::min(guard_.size(), before + data.size()));
+  } else {
+    guard_.resize(before);
+    guard_.append(data, data.size() - std::min(data.size(), kGuard));
+    guard_.erase(0, guard_.size() - kGuard);
+  }
   return data;
 }
 
@@ -128,7 +141,7 @@ void FollowedFile::Restart() {
 absl::StatusOr<std::string> FollowedFile::Sample() const {
   const auto length = static_cast<int64_t>(guard_.size());
   if (length == 0) return std::string();
-  return ReadAt(fd_.get(), path_, std::max<int64_t>(0, position_ - length),
+  return ReadAt(fd_.get(), path_, std::max<int64_t>(0, position_ - kGuardBytes),
                 length);
 }
 

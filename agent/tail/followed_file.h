@@ -16,8 +16,8 @@ namespace specula::agent {
 
 // One file as it is followed: how far it has been read, and whether it was
 // truncated or written anew behind the reader's back. That is noticed by a
-// smaller size, or by the 64 bytes before the place that was reached (of a file
-// of which nothing was read yet: the first 64) being others than they were.
+// smaller size, or by the 64 bytes before the place that was reached (near the
+// start: the first 64) being others than they were.
 //
 // Owns the descriptor, and so keeps the inode number from being used again.
 // Uses fstat and pread only. Not thread-safe.
@@ -75,7 +75,7 @@ class FollowedFile {
   timespec modified_ = {};
   uint64_t links_ = 1;
   absl::Duration changed_time_;
-  std::string guard_;  // before position_, or from the start if that is 0
+  std::string guard_;  // the 64 bytes before position_, or the first 64
   bool truncated_ = false;
 };
 

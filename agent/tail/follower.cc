@@ -42,6 +42,7 @@ Follower::Follower(TailOptions options)
 absl::StatusOr<Follower::Progress> Follower::Step(absl::Duration now,
                                                   size_t room_bytes) {
   RETURN_IF_ERROR(fatal_);
+  if (room_bytes == 0) waiting_ = false;  // it is the reader who waits
   for (Generation& generation : generations_) {
     RETURN_IF_ERROR(generation.file.Observe(now));
   }
@@ -64,7 +65,7 @@ absl::StatusOr<Follower::Progress> Follower::Step(absl::Duration now,
     lookup_.Begin();
   }
   progress.open = lookup_.TakePath();
-  progress.wake_time = room_bytes > 0 && again_ ? now : WakeTime(now);
+  progress.wake_time = WakeTime(now, room_bytes > 0);
   return progress;
 }
 
@@ -145,6 +146,9 @@ absl::StatusOr<std::optional<TailItem>> Follower::Next(absl::Duration now,
                                                        size_t room_bytes) {
   if (std::exchange(tell_absent_, false))
     return Event(TailItem::Kind::kMissing);
+  if (waiting_) {
+    waited_bytes_ = BehindBytes() - generations_.front().file.unread_bytes();
+  }
   while (!generations_.empty()) {
     Generation& first = generations_.front();
     if (first.arrival.has_value()) {
@@ -158,7 +162,10 @@ absl::StatusOr<std::optional<TailItem>> Follower::Next(absl::Duration now,
       done_ = !options_.follow;
       return Event(TailItem::Kind::kTruncated);
     }
-    if (options_.follow) RETURN_IF_ERROR(SkipIfBehind());
+    if (options_.follow && first.file.unread_bytes() > 0) {
+      RETURN_IF_ERROR(SkipIfBehind());
+      if (first.file.truncated()) continue;
+    }
     if (first.skipped_bytes > 0) {
       return TailItem{.kind = TailItem::Kind::kSkipped,
                       .data = {},
@@ -200,18 +207,18 @@ absl::StatusOr<bool> Follower::Seek(FollowedFile& file) {
 bool Follower::TurnPage(absl::Duration now) {
   Generation& first = generations_.front();
   const bool quiet = now >= QuietTime(first);
-  if (generations_.size() > 1) {
-    if (!quiet && generations_.size() <= options_.limits.impatient_files) {
-      waited_bytes_ = BehindBytes();
-      return false;
-    }
+  const bool last = generations_.size() == 1;
+  waiting_ = last ||
+             (!quiet && generations_.size() <= options_.limits.impatient_files);
+  if (!waiting_) {
     generations_.pop_front();
     return true;
   }
-  waited_bytes_ = 0;
-  if (first.missing_told && first.file.deleted() && quiet &&
+  waited_bytes_ = BehindBytes();
+  if (last && quiet && first.missing_told && first.file.deleted() &&
       now - *first.left >= options_.limits.deleted_hold) {
     generations_.pop_front();
+    waiting_ = false;
     absent_ = true;
   }
   return false;
@@ -254,7 +261,8 @@ absl::Duration Follower::LookTime() const {
                                                  : options_.limits.poll);
 }
 
-absl::Duration Follower::WakeTime(absl::Duration now) const {
+absl::Duration Follower::WakeTime(absl::Duration now, bool room) const {
+  if (room && again_) return now;
   const absl::Duration poll = now + options_.limits.poll;
   absl::Duration wake = absl::InfiniteDuration();
   if (options_.follow || !started_) {
@@ -266,7 +274,7 @@ absl::Duration Follower::WakeTime(absl::Duration now) const {
     }
   }
   // A file without the name may be one that nobody tells of.
-  if (generations_.size() > 1) {
+  if (room && generations_.size() > 1) {
     wake =
         std::min({wake, poll, std::max(now, QuietTime(generations_.front()))});
   }
@@ -276,14 +284,18 @@ absl::Duration Follower::WakeTime(absl::Duration now) const {
 absl::StatusOr<Follower::Progress> StepWith(Follower& follower, Opener& opener,
                                             absl::Duration now,
                                             size_t room_bytes) {
+  std::optional<TailItem> item;
   while (true) {
     ASSIGN_OR_RETURN(Follower::Progress progress,
-                     follower.Step(now, room_bytes));
-    if (!progress.open.has_value()) return progress;
-    follower.Opened(now, opener.Open(*progress.open));
-    progress.open.reset();
-    progress.wake_time = now;
-    if (progress.item.has_value()) return progress;
+                     follower.Step(now, item.has_value() ? 0 : room_bytes));
+    if (progress.item.has_value()) item = std::move(progress.item);
+    if (progress.open.has_value()) {
+      follower.Opened(now, opener.Open(*progress.open));
+      continue;
+    }
+    if (item.has_value()) progress.wake_time = now;
+    progress.item = std::move(item);
+    return progress;
   }
 }
 

@@ -141,7 +141,7 @@ class Follower {
   int64_t BehindBytes() const;
   absl::Duration QuietTime(const Generation& generation) const;
   absl::Duration LookTime() const;
-  absl::Duration WakeTime(absl::Duration now) const;
+  absl::Duration WakeTime(absl::Duration now, bool room) const;
 
   const TailOptions options_;
   std::deque<Generation> generations_;
@@ -158,7 +158,8 @@ class Follower {
   bool tell_absent_ = false;       // and that is to be told
   std::optional<LastLines> seek_;  // the first line is being looked for
   int64_t end_ = 0;                // without follow: no more is sent
-  int64_t waited_bytes_ = 0;       // behind not by slowness but by waiting
+  bool waiting_ = false;           // at the end of a file, for it to be quiet
+  int64_t waited_bytes_ = 0;       // that piled up because of that
 
   Name name_ = Name::kUnknown;
   absl::Duration name_time_ = absl::ZeroDuration();  // since when name_ is so

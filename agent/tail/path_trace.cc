@@ -70,7 +70,14 @@ PathTrace TracePath(const std::string& path) {
       trace.status =
           absl::ErrnoToStatus(errno, absl::StrCat("readlink(", full, ")"));
     }
-    if (errno != ENOTDIR) trace.hops.push_back({directory, name});
+    if (errno == ENOTDIR && directory != "/") {
+      // A file where a directory is to be: it is that name which must change.
+      const size_t slash = directory.rfind('/');
+      trace.hops.push_back({slash == 0 ? "/" : directory.substr(0, slash),
+                            directory.substr(slash + 1)});
+    } else {
+      trace.hops.push_back({directory, name});
+    }
     return trace;
   }
   trace.target = directory;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "clients/cpp/callback_threads.h"
 #include "lib/rpc/grpc_status.h"
 
 namespace specula {
@@ -77,7 +78,9 @@ bool SaysServing(const grpc::ByteBuffer& response) {
 }  // namespace
 
 AgentClient::AgentClient(std::shared_ptr<grpc::Channel> channel)
-    : channel_(std::move(channel)), stub_(v1::Specula::NewStub(channel_)) {}
+    : channel_(std::move(channel)), stub_(v1::Specula::NewStub(channel_)) {
+  KeepCallbackThreads();
+}
 
 AgentClient::Call AgentClient::Status(const v1::StatusRequest& request,
                                       absl::Duration deadline,
@@ -107,6 +110,18 @@ AgentClient::Call AgentClient::Processes(const v1::ProcessesRequest& request,
                                          absl::Duration deadline,
                                          OnAnswer<v1::ProcessesResponse> done) {
   return Begin(stub_, &Async::Processes, request, deadline, std::move(done));
+}
+
+AgentClient::Call AgentClient::Start(const v1::StartRequest& request,
+                                     absl::Duration deadline,
+                                     OnAnswer<v1::StartResponse> done) {
+  return Begin(stub_, &Async::Start, request, deadline, std::move(done));
+}
+
+AgentClient::Call AgentClient::Kill(const v1::KillRequest& request,
+                                    absl::Duration deadline,
+                                    OnAnswer<v1::KillResponse> done) {
+  return Begin(stub_, &Async::Kill, request, deadline, std::move(done));
 }
 
 AgentClient::Call AgentClient::CheckHealth(

@@ -43,10 +43,17 @@ class AgentClient {
             OnAnswer<v1::DiskResponse> done);
   Call Processes(const v1::ProcessesRequest& request, absl::Duration deadline,
                  OnAnswer<v1::ProcessesResponse> done);
+  Call Start(const v1::StartRequest& request, absl::Duration deadline,
+             OnAnswer<v1::StartResponse> done);
+  Call Kill(const v1::KillRequest& request, absl::Duration deadline,
+            OnAnswer<v1::KillResponse> done);
 
   // Asks grpc.health.v1 whether the agent serves: UNAVAILABLE if it says no.
   Call CheckHealth(absl::Duration deadline,
                    std::function<void(absl::Status)> done);
+
+  // For the calls that stream; see ExecCall and TailCall.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
  private:
   std::shared_ptr<grpc::Channel> channel_;

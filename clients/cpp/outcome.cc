@@ -1,7 +1,10 @@
 #include "clients/cpp/outcome.h"
 
+#include <utility>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "clients/cpp/signal_name.h"
 #include "lib/base/format.h"
 
 namespace specula {
@@ -87,12 +90,76 @@ Ending ClassifyUnavailable(const absl::Status& status,
   return {Outcome::kUnreachable, EscapeControls(status.message())};
 }
 
+constexpr int kNoResult = 255;
+constexpr int kTimedOut = 124;
+
+std::vector<std::string> NotesOf(const v1::ExecExited& exited) {
+  std::vector<std::string> notes;
+  if (exited.truncated()) {
+    notes.emplace_back("truncated: output beyond the limit was thrown away");
+  }
+  if (exited.killed_count() > 0) {
+    notes.push_back(absl::StrCat(exited.killed_count(),
+                                 exited.killed_count() == 1
+                                     ? " process was left over and was killed"
+                                     : " processes were left over and were "
+                                       "killed"));
+  }
+  if (!exited.drained()) {
+    notes.emplace_back(
+        "the output may lack its end: a process that was left over held it "
+        "open");
+  }
+  return notes;
+}
+
+CommandEnding ClassifyExited(const v1::ExecExited& exited) {
+  CommandEnding ending;
+  ending.notes = NotesOf(exited);
+  switch (exited.outcome_case()) {
+    case v1::ExecExited::kCode:
+      ending.number = exited.code();
+      ending.exit_code = exited.code();
+      if (exited.code() != 0) {
+        ending.outcome = Outcome::kExit;
+      } else if (exited.truncated()) {
+        ending.outcome = Outcome::kTruncated;
+      }
+      break;
+    case v1::ExecExited::kSignal:
+      ending.outcome = Outcome::kSignal;
+      ending.number = exited.signal();
+      ending.exit_code = 128 + exited.signal();
+      break;
+    case v1::ExecExited::OUTCOME_NOT_SET:
+      ending.outcome = Outcome::kLost;
+      ending.reason = "the agent did not say how the command ended";
+      ending.exit_code = kNoResult;
+      break;
+  }
+  if (exited.timed_out()) {
+    ending.outcome = Outcome::kTimeout;
+    ending.reason = "the time limit of the command was over";
+    ending.exit_code = kTimedOut;
+  } else if (ending.exit_code < 0 || ending.exit_code > kNoResult) {
+    // Its low byte could be 0.
+    ending.exit_code = kNoResult;
+  }
+  return ending;
+}
+
 }  // namespace
 
 absl::string_view OutcomeName(Outcome outcome) {
   switch (outcome) {
     case Outcome::kOk:
       return "ok";
+    case Outcome::kExit:
+      return "exit";
+    case Outcome::kSignal:
+      return "signal";
+    case Outcome::kTruncated:
+      return "truncated";
     case Outcome::kTimeout:
       return "timeout";
     case Outcome::kUnreachable:
@@ -128,6 +195,49 @@ Ending ClassifyEnding(const absl::Status& status, const Endpoint& endpoint) {
               absl::StrCat(absl::StatusCodeToString(status.code()), ": ",
                            EscapeControls(status.message()))};
   }
+}
+
+std::string OutcomeWord(const CommandEnding& ending) {
+  const absl::string_view name = OutcomeName(ending.outcome);
+  if (ending.outcome == Outcome::kExit) {
+    return absl::StrCat(name, " ", ending.number);
+  }
+  if (ending.outcome == Outcome::kSignal) {
+    return absl::StrCat(name, " ", SignalName(ending.number));
+  }
+  return std::string(name);
+}
+
+CommandEnding ClassifyCommand(const v1::ExecExited* exited,
+                              const absl::Status& status, bool started,
+                              const Endpoint& endpoint) {
+  if (exited != nullptr) return ClassifyExited(*exited);
+  CommandEnding ending;
+  ending.exit_code = kNoResult;
+  if (status.ok()) {
+    ending.outcome = Outcome::kLost;
+    ending.reason = "the agent did not say how the command ended";
+    return ending;
+  }
+  Ending call = ClassifyEnding(status, endpoint);
+  ending.outcome = call.outcome;
+  ending.reason = std::move(call.reason);
+  if (!started) return ending;
+  // From here on the command did run, so that nothing about connecting can be
+  // what went wrong.
+  if (status.code() == absl::StatusCode::kDeadlineExceeded) {
+    ending.outcome = Outcome::kTimeout;
+    ending.reason = "the caller's deadline was over";
+    ending.exit_code = kTimedOut;
+  } else if (call.outcome != Outcome::kDenied &&
+             call.outcome != Outcome::kLost) {
+    ending.outcome = Outcome::kLost;
+    ending.reason =
+        absl::StrCat("the agent ended the call before the command's end (",
+                     absl::StatusCodeToString(status.code()), ": ",
+                     EscapeControls(status.message()), ")");
+  }
+  return ending;
 }
 
 }  // namespace specula

@@ -2,10 +2,12 @@
 #define SPECULA_CLIENTS_CPP_OUTCOME_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "clients/cpp/channel.h"
+#include "specula/v1/specula.pb.h"
 
 namespace specula {
 
@@ -13,7 +15,11 @@ namespace specula {
 // documents.
 enum class Outcome {
   kOk,
-  kTimeout,      // the host was reached, but did not answer in time
+  kExit,         // the command exited with another code than 0
+  kSignal,       // the command died by a signal
+  kTruncated,    // the command exited with 0, but output was thrown away
+                 // because of the limit
+  kTimeout,      // the command, or the host that was reached, took too long
   kUnreachable,  // no connection: wrong name, no route, nothing listens, no
                  // answer
   kRefused,      // one side did not accept the other's certificate
@@ -22,7 +28,7 @@ enum class Outcome {
   kFailed,       // the agent answered with another error
 };
 
-// "ok", "timeout", "unreachable", …
+// "ok", "timeout", "unreachable", …; "exit" and "signal" without their number.
 absl::string_view OutcomeName(Outcome outcome);
 
 // How a call ended, and why, in words for a person: what happened and what to
@@ -36,6 +42,30 @@ struct Ending {
 // certificate and a dead network by the same code, so its message is read as
 // well; those of gRPC 1.51 are in the tests. Pure.
 Ending ClassifyEnding(const absl::Status& status, const Endpoint& endpoint);
+
+// How a command on one host ended.
+struct CommandEnding {
+  Outcome outcome = Outcome::kOk;
+  int number = 0;  // of the exit or the signal
+  // Why, as in Ending; empty with ok, exit and signal.
+  std::string reason;
+  // What else is worth saying, one line each: output that is not complete,
+  // processes that were left over.
+  std::vector<std::string> notes;
+  // With what `specula` ends for one host: the command's own code, 128+n by
+  // signal n, 124 timed out, 255 no result.
+  int exit_code = 0;
+};
+
+// "ok", "exit 3", "signal KILL", "timeout", …
+std::string OutcomeWord(const CommandEnding& ending);
+
+// Reads the ending of an Exec: `exited` is null if it did not come, `started`
+// says whether the command had been reported to run, `status` is that of the
+// call, which counts only without `exited`. Pure.
+CommandEnding ClassifyCommand(const v1::ExecExited* exited,
+                              const absl::Status& status, bool started,
+                              const Endpoint& endpoint);
 
 }  // namespace specula
 

@@ -2,6 +2,9 @@
 #define SPECULA_CTL_COMMANDS_COMMANDS_H_
 
 #include <functional>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "ctl/fleet.h"
@@ -13,6 +16,10 @@ namespace specula::ctl {
 struct CommandContext {
   // Complete only when `run` is called.
   FleetOptions options;
+  // What stood after `--`, word for word; absent without one.
+  std::optional<std::vector<std::string>> words;
+  // Set by a chosen command that has a use for them.
+  bool takes_words = false;
   // What the chosen command does: the exit code is what it returns.
   std::function<int(Interrupt&)> run;
 };
@@ -25,6 +32,11 @@ void AddCpuCommand(CLI::App& app, CommandContext& context);
 void AddMemCommand(CLI::App& app, CommandContext& context);
 void AddDiskCommand(CLI::App& app, CommandContext& context);
 void AddPsCommand(CLI::App& app, CommandContext& context);
+void AddExecCommand(CLI::App& app, CommandContext& context);
+void AddStartCommand(CLI::App& app, CommandContext& context);
+void AddKillCommand(CLI::App& app, CommandContext& context);
+void AddTailCommand(CLI::App& app, CommandContext& context);
+void AddAuditCommand(CLI::App& app, CommandContext& context);
 void AddPkiCommand(CLI::App& app, CommandContext& context);
 
 }  // namespace specula::ctl

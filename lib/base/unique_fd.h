@@ -5,6 +5,14 @@
 
 #include <utility>
 
+// Tells clang-tidy that a moved-from object is whole again; GCC does not know
+// it.
+#ifdef __clang__
+#define SPECULA_REINITIALIZES [[clang::reinitializes]]
+#else
+#define SPECULA_REINITIALIZES
+#endif
+
 namespace specula {
 
 // Owns one file descriptor and closes it. A bare `int fd` elsewhere means
@@ -27,7 +35,7 @@ class UniqueFd {
   [[nodiscard]] int Release() { return std::exchange(fd_, -1); }
 
   // Closes what is owned and takes over `fd`.
-  void Reset(int fd = -1) {
+  SPECULA_REINITIALIZES void Reset(int fd = -1) {
     if (fd_ >= 0) close(fd_);
     fd_ = fd;
   }

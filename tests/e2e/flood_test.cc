@@ -102,7 +102,7 @@ TEST(FloodTest, EndedConnectionsGiveTheirDescriptorsBack) {
   AgentProcess agent(pki, {.arguments = {"--handshake-timeout", "0.5"}});
   ASSERT_TRUE(CallCpu(agent.Connect(pki.Load("viewer"))).ok());
   absl::SleepFor(absl::Milliseconds(300));
-  const int before = CountDescriptors(agent.process().pid());
+  const int before = CountDescriptors(agent.front_pid());
   {
     std::vector<UniqueFd> idle;
     for (int i = 0; i < 100; ++i)
@@ -112,9 +112,9 @@ TEST(FloodTest, EndedConnectionsGiveTheirDescriptorsBack) {
     }
   }
   EXPECT_TRUE(Eventually([&] {
-    return CountDescriptors(agent.process().pid()) <= before;
+    return CountDescriptors(agent.front_pid()) <= before;
   })) << before
-      << " before, now " << CountDescriptors(agent.process().pid());
+      << " before, now " << CountDescriptors(agent.front_pid());
 }
 
 TEST(FloodTest, ConnectionThatSendsTooMuchIsCut) {

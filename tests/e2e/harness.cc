@@ -195,7 +195,9 @@ AgentProcess::AgentProcess(const Pki& pki, const AgentOptions& options) {
                      "--key",
                      pki.File("localhost.key"),
                      "--denylist",
-                     pki.File("denylist")};
+                     pki.File("denylist"),
+                     "--state-dir",
+                     pki.File("state")};
   start.arguments.insert(start.arguments.end(), options.arguments.begin(),
                          options.arguments.end());
   start.open_files = options.open_files;
@@ -209,6 +211,7 @@ AgentProcess::AgentProcess(const Pki& pki, const AgentOptions& options) {
       ParseHostPort(LogValue(Log(), "address"), 0);
   absl::StatusOr<HostPort> health = ParseHostPort(LogValue(Log(), "health"), 0);
   EXPECT_TRUE(address.ok() && health.ok()) << Log();
+  EXPECT_TRUE(absl::SimpleAtoi(LogValue(Log(), "pid"), &front_pid_)) << Log();
   if (address.ok()) address_ = *address;
   if (health.ok()) health_port_ = health->port;
 }

@@ -115,6 +115,8 @@ class AgentProcess {
   const HostPort& address() const { return address_; }
   std::string host() const { return FormatHostPort(address_); }
   int health_port() const { return health_port_; }
+  // The process that serves the network; process() is the broker.
+  pid_t front_pid() const { return front_pid_; }
   std::string Log() const { return process_->Stderr(); }
 
   std::shared_ptr<grpc::Channel> Connect(const Credentials& credentials) const;
@@ -123,6 +125,7 @@ class AgentProcess {
   std::unique_ptr<Process> process_;
   HostPort address_;
   int health_port_ = 0;
+  pid_t front_pid_ = -1;
 };
 
 // The flags that make `specula` ask an agent as somebody of the pki.

@@ -216,6 +216,17 @@ TEST(DiskTest, RemoteIsWhatMayHang) {
   }
 }
 
+TEST(DiskTest, OnlyWhatNeverWaitsIsPrompt) {
+  for (const char* type : {"ext2", "ext3", "ext4", "vfat", "f2fs"}) {
+    EXPECT_TRUE(IsPromptType(type)) << type;
+    EXPECT_FALSE(IsRemoteType(type)) << type;
+  }
+  for (const char* type : {"xfs", "btrfs", "zfs", "nfs4", "fuse", "fuseblk",
+                           "fuse.ext4", "ext4x", "overlay", "9p", ""}) {
+    EXPECT_FALSE(IsPromptType(type)) << type;
+  }
+}
+
 struct statvfs Space(uint64_t blocks, uint64_t free, uint64_t available,
                      uint64_t block_bytes = 4096) {
   struct statvfs space = {};
@@ -515,6 +526,18 @@ TEST(DiskTest, ARecordedReplacementIsAReset) {
   const v1::Disk disk = Devices(&before, after);
   ASSERT_EQ(disk.devices_size(), 1);
   EXPECT_EQ(disk.devices(0).quality(), v1::QUALITY_RESET);
+}
+
+TEST(DiskTest, GreatestCountersOverflowNothing) {
+  const std::vector<DiskCounters> before = {DiskCounters{.name = "sda"}};
+  std::vector<DiskCounters> after = before;
+  after[0].reads = after[0].writes = kMost;
+  after[0].read_milliseconds = after[0].write_milliseconds = kMost;
+  after[0].busy_milliseconds = kMost;
+  const v1::Disk disk = Devices(&before, after);
+  EXPECT_EQ(disk.devices(0).quality(), v1::QUALITY_OK);
+  EXPECT_DOUBLE_EQ(disk.devices(0).utilization(), 1);
+  EXPECT_EQ(disk.devices(0).mean_latency().nanos(), 1'000'000);
 }
 
 TEST(DiskTest, ImpossibleRatesAreAReset) {

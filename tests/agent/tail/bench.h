@@ -62,8 +62,8 @@ class Sandbox {
 
  private:
   void Put(const std::string& name, const std::string& data, int flags) {
-    UniqueFd fd(open(Path(name).c_str(),
-                     O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600));
+    UniqueFd fd(
+        open(Path(name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600));
     ASSERT_TRUE(fd.valid()) << name;
     ASSERT_EQ(write(fd.get(), data.data(), data.size()),
               static_cast<ssize_t>(data.size()));
@@ -134,7 +134,12 @@ class Bench {
 
   // Steps as long as there is something to do at this moment.
   void Run(size_t room_bytes = 1 << 20) {
+    int idle_steps = 0;
     while (Step(room_bytes) && wake_time_ <= now_) {
+      const bool came = items_.size() != items_seen_;
+      items_seen_ = items_.size();
+      idle_steps = came ? 0 : idle_steps + 1;
+      ASSERT_LT(idle_steps, 100) << "the follower never rests";
     }
   }
 
@@ -148,7 +153,8 @@ class Bench {
   void Pass(absl::Duration time, size_t room_bytes = 1 << 20) {
     const absl::Duration end = now_ + time;
     Run(room_bytes);
-    while (!done_ && status_.ok() && wake_time_ <= end) {
+    while (!done_ && status_.ok() && wake_time_ <= end &&
+           !testing::Test::HasFatalFailure()) {
       now_ = std::max(now_, wake_time_);
       Run(room_bytes);
     }
@@ -164,6 +170,7 @@ class Bench {
   absl::Status status_;
   bool done_ = false;
   std::vector<TailItem> items_;
+  size_t items_seen_ = 0;
 };
 
 }  // namespace specula::agent

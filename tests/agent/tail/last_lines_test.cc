@@ -108,6 +108,7 @@ TEST_F(LastLinesTest, NoMoreThanSixteenMebibytesAreLookedThrough) {
 TEST_F(LastLinesTest, AFileThatWasTruncatedMeanwhileIsReadFromItsStart) {
   box_.Write("file", "abc\n");
   EXPECT_EQ(Find(1000, 5), 0);
+  EXPECT_EQ(Find(1'000'000, 5), 0);
 }
 
 TEST_F(LastLinesTest, FailingReadIsAnErrorWithTheName) {

@@ -15,6 +15,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -269,7 +270,12 @@ class OutcomeOfRealChannelTest : public ::testing::Test {
 
   Ending Ask(const Endpoint& endpoint,
              absl::Duration deadline = absl::Seconds(30)) {
-    AgentClient client(MakeChannel(endpoint, credentials_));
+    // All channels are kept: with gRPC 1.51 the last one of a process must not
+    // go on a thread of gRPC, which still holds it for a moment after the
+    // answer.
+    static auto* const kept = new std::vector<std::shared_ptr<grpc::Channel>>;
+    kept->push_back(MakeChannel(endpoint, credentials_));
+    AgentClient client(kept->back());
     absl::Status status;
     absl::Notification answered;
     AgentClient::Call call = client.Mem(

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -212,6 +212,11 @@ TEST_F(SettingsTest, BadTomlIsNamedWithItsLine) {
       {"listen = \"\x1b\"", "agent.toml:1: "},
       {"listen = \"\xff\"", "agent.toml:1: "},
       {"= 1", "agent.toml:1: "},
+      // Where toml++ asserts instead of looking; see settings.cc.
+      {"[!x]", "agent.toml:1: "},
+      {"[=]", "agent.toml:1: "},
+      {"\n[\x01x]", "agent.toml:2: "},
+      {"[[#]]", "agent.toml:1: "},
       {std::string("a\0b = 1", 7), "agent.toml:1: "},
   };
   Parse({});
@@ -219,6 +224,27 @@ TEST_F(SettingsTest, BadTomlIsNamedWithItsLine) {
     const absl::Status status = Apply(test.text);
     EXPECT_THAT(status, StatusIs(kOdd, test.where)) << test.text;
     EXPECT_THAT(std::string(status.message()), Not(HasSubstr("\x1b")));
+  }
+}
+
+TEST_F(SettingsTest, LettersOfAllLanguagesAreNoCrash) {
+  // toml++ has undefined behaviour for some; see settings.cc.
+  Parse({});
+  for (uint32_t code = 0x80; code < 0x11000; code += 7) {
+    if (code >= 0x800 && code < 0xe000 && code > 0xd7ff) continue;
+    std::string letter;
+    if (code < 0x800) {
+      letter = {static_cast<char>(0xc0 | code >> 6)};
+    } else if (code < 0x10000) {
+      letter = {static_cast<char>(0xe0 | code >> 12),
+                static_cast<char>(0x80 | (code >> 6 & 0x3f))};
+    } else {
+      letter = {static_cast<char>(0xf0 | code >> 18),
+                static_cast<char>(0x80 | (code >> 12 & 0x3f)),
+                static_cast<char>(0x80 | (code >> 6 & 0x3f))};
+    }
+    letter += static_cast<char>(0x80 | (code & 0x3f));
+    EXPECT_THAT(Apply(letter + "x = 1"), StatusIs(kOdd, "agent.toml:")) << code;
   }
 }
 

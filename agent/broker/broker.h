@@ -1,0 +1,117 @@
+#ifndef SPECULA_AGENT_BROKER_BROKER_H_
+#define SPECULA_AGENT_BROKER_BROKER_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/broker/broker.pb.h"
+#include "agent/broker/ceiling.h"
+#include "agent/broker/channel.h"
+#include "agent/broker/front_process.h"
+#include "agent/broker/jobs.h"
+#include "agent/broker/loop.h"
+#include "agent/broker/users.h"
+#include "lib/base/unique_fd.h"
+
+namespace specula::agent {
+
+struct BrokerOptions {
+  JobsOptions jobs;
+  // As whom the front runs. Empty, or without root: as this process.
+  std::string front_user;
+  // How long the front has to end by itself at the end, and the Execs after it.
+  absl::Duration front_grace = absl::Seconds(10);
+  absl::Duration exec_grace = kDefaultGrace;
+};
+
+// The process that alone forks, kills, reaps and opens. It starts the front and
+// starts it again when it dies, does what the front asks within the ceiling,
+// and ends all in order at TERM, INT or HUP: first the front, then the Execs; Starts
+// live on. A second TERM leaves nobody time.
+//
+// What it takes for granted: it is the only thread, from before Create to the
+// end of Run, and nobody else in this process waits for children. It reads
+// nothing from a network and links no gRPC. While nothing happens it does not
+// wake up.
+//
+// What survives what, where the unit says KillMode=process:
+//             client   death of the front   death of the broker
+//   Exec      no       TERM, 5 s, KILL      its program is killed at once, its
+//                                           tree by the next broker (cgroups)
+//   Start     yes      yes                  yes; the next broker takes it over
+//   its log   yes      yes                  yes
+class Broker {
+ public:
+  // Blocks the signals it reads, becomes the subreaper, takes over what an
+  // earlier broker has started. Errors say what is wrong with which option.
+  static absl::StatusOr<std::unique_ptr<Broker>> Create(BrokerOptions options);
+  ~Broker();
+  Broker(const Broker&) = delete;
+
+  // Serves the front that `run_front` becomes in a forked child. Returns after
+  // the orderly end.
+  absl::Status Run(RunFront run_front);
+
+  // Serves one front that is there already, at the other end of `channel`, and
+  // returns when that is closed and all Execs have ended. For tests.
+  void Serve(UniqueFd channel);
+
+ private:
+  explicit Broker(BrokerOptions options) : options_(std::move(options)) {}
+
+  absl::Status Prepare();
+  void Connect(UniqueFd channel);
+  absl::Status LaunchFront();
+
+  void OnChannel(uint32_t events);
+  void OnRequest(Packet packet);
+  void Handle(const broker::Request& request, std::vector<UniqueFd> fds);
+  void HandleSpawn(const broker::Request& request, std::vector<UniqueFd> fds);
+  void HandleKill(const broker::Request& request);
+  void HandleOpen(const broker::Request& request);
+  void HandleWatch(const broker::Request& request, std::vector<UniqueFd> fds);
+  void HandleDescribe(const broker::Request& request);
+  void Reply(uint64_t id, const absl::Status& status);
+  void Send(const broker::Answer& answer, std::vector<UniqueFd> fds = {});
+  std::vector<std::string> ReadableRoots() const;
+
+  void SayExited(const ProcessTable::Job& job, absl::Duration wall);
+  void SayGone(const ProcessTable::Job& job, const ProcessTable::Gone& gone);
+
+  void OnSignal();
+  void ReapChildren();
+  void OnFrontDeath();
+  void DropFront(const absl::Status& why);
+  void BeginStop();
+  void StopIfDone();
+
+  BrokerOptions options_;
+  std::unique_ptr<Loop> loop_;
+  UniqueFd signals_;
+  std::optional<User> front_user_;
+  std::unique_ptr<Jobs> jobs_;
+
+  // The front. `connection_` counts them, so that no answer reaches the wrong
+  // one.
+  RunFront run_front_;
+  std::optional<Channel> channel_;
+  uint64_t connection_ = 0;
+  pid_t front_pid_ = 0;
+  absl::Duration front_begin_;
+  Backoff backoff_;
+
+  bool first_front_ = true;
+  absl::Status run_status_;
+  bool stopping_ = false;
+};
+
+}  // namespace specula::agent
+
+#endif  // SPECULA_AGENT_BROKER_BROKER_H_

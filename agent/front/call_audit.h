@@ -1,0 +1,70 @@
+#ifndef SPECULA_AGENT_FRONT_CALL_AUDIT_H_
+#define SPECULA_AGENT_FRONT_CALL_AUDIT_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "agent/front/trust.h"
+#include "lib/audit/limit.h"
+#include "lib/audit/record.h"
+#include "lib/audit/writer.h"
+#include "specula/v1/specula.pb.h"
+
+namespace specula::agent {
+
+// What the audit log says of one call: who asked for what, before it is done,
+// and how it ended. Move-only; belongs to the call, on whatever thread that
+// lives.
+class CallAudit {
+ public:
+  // `writer` must outlive it. `rpc` is the method's name, `peer` the caller's
+  // address as gRPC tells it.
+  CallAudit(audit::Writer& writer, absl::string_view rpc, const Caller& caller,
+            absl::string_view peer);
+
+  // Before the effect. UNAVAILABLE if it cannot be written: then it must not be
+  // done.
+  absl::Status Started(const v1::Command& command);
+  absl::Status Started(const v1::KillRequest& request);
+  // Reading changes nothing: it goes on without a record if need be.
+  void TailStarted(absl::string_view path);
+
+  // What became known of the process.
+  void SetPid(int64_t pid, int64_t start_ticks);
+  void SetLogPath(absl::string_view path);
+
+  // The end of a call, once: with the program's own end, or with a status.
+  void Exited(const v1::ExecExited& exited, int64_t sent_bytes);
+  void Ended(const absl::Status& status, int64_t sent_bytes);
+
+ private:
+  absl::Status WriteStarted(audit::Record started);
+  void WriteEnded(audit::Record ended, int64_t sent_bytes);
+
+  audit::Writer* writer_;
+  audit::Record record_;  // what is the same in all records of the call
+  absl::Duration begin_;
+  bool started_ = false;
+};
+
+// Records that somebody was refused, by the gate or in the handshake: of
+// strangers, so only some of many alike (see audit::Limiter). Thread-safe.
+class DenialAudit {
+ public:
+  // `writer` must outlive it.
+  explicit DenialAudit(audit::Writer& writer) : writer_(writer) {}
+  // `caller` may be null where nobody is known.
+  void Denied(absl::string_view rpc, const Caller* caller,
+              const absl::Status& why);
+
+ private:
+  audit::Writer& writer_;
+  audit::Limiter limiter_;
+};
+
+}  // namespace specula::agent
+
+#endif  // SPECULA_AGENT_FRONT_CALL_AUDIT_H_

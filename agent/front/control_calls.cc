@@ -1,0 +1,86 @@
+#include "agent/front/control_calls.h"
+
+#include <memory>
+#include <utility>
+
+#include "agent/front/to_broker.h"
+#include "lib/rpc/grpc_status.h"
+
+namespace specula::agent {
+namespace {
+
+constexpr size_t kMostKeyBytes = 128;
+
+// Callbacks are copied by std::function, and a CallAudit is one of a kind.
+using SharedAudit = std::shared_ptr<CallAudit>;
+
+}  // namespace
+
+void RunStart(BrokerLink& broker, const Caller& caller, CallAudit audit,
+              const v1::StartRequest& request, v1::StartResponse* response,
+              grpc::ServerUnaryReactor* reactor) {
+  absl::StatusOr<broker::Spawn> spawn =
+      ToSpawn(request.command(), IdentityUri(caller.identity));
+  if (spawn.ok() && request.idempotency_key().size() > kMostKeyBytes) {
+    spawn =
+        absl::InvalidArgumentError("idempotency_key is longer than 128 bytes");
+  }
+  if (!spawn.ok()) {
+    reactor->Finish(ToGrpc(spawn.status()));
+    return;
+  }
+  if (absl::Status recorded = audit.Started(request.command());
+      !recorded.ok()) {
+    reactor->Finish(ToGrpc(recorded));
+    return;
+  }
+  spawn->set_start(true);
+  spawn->clear_timeout_milliseconds();
+  spawn->clear_output_limit_bytes();
+  spawn->clear_merge_stderr();
+  spawn->set_idempotency_key(request.idempotency_key());
+  auto shared = std::make_shared<CallAudit>(std::move(audit));
+  broker.With([&](BrokerClient& client) {
+    client.Spawn(*spawn, request.command().stdin(),
+                 [shared, response,
+                  reactor](absl::StatusOr<BrokerClient::Spawned> spawned) {
+                   if (spawned.ok()) {
+                     const broker::Spawned& facts = spawned->facts;
+                     response->set_pid(facts.pid());
+                     response->set_start_ticks(facts.start_ticks());
+                     response->set_boot_id(facts.boot_id());
+                     response->set_log_path(facts.log_path());
+                     shared->SetPid(facts.pid(), facts.start_ticks());
+                     shared->SetLogPath(facts.log_path());
+                   }
+                   shared->Ended(spawned.status(), 0);
+                   reactor->Finish(ToGrpc(spawned.status()));
+                 },
+                 {});
+  });
+}
+
+void RunKill(BrokerLink& broker, CallAudit audit,
+             const v1::KillRequest& request, v1::KillResponse* response,
+             grpc::ServerUnaryReactor* reactor) {
+  absl::StatusOr<broker::Kill> kill = ToKill(request);
+  if (!kill.ok()) {
+    reactor->Finish(ToGrpc(kill.status()));
+    return;
+  }
+  if (absl::Status recorded = audit.Started(request); !recorded.ok()) {
+    reactor->Finish(ToGrpc(recorded));
+    return;
+  }
+  auto shared = std::make_shared<CallAudit>(std::move(audit));
+  broker.With([&](BrokerClient& client) {
+    client.Kill(*kill,
+                [shared, response, reactor](absl::StatusOr<int> signalled) {
+                  if (signalled.ok()) response->set_signalled_count(*signalled);
+                  shared->Ended(signalled.status(), 0);
+                  reactor->Finish(ToGrpc(signalled.status()));
+                });
+  });
+}
+
+}  // namespace specula::agent

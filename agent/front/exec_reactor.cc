@@ -1,0 +1,229 @@
+#include "agent/front/exec_reactor.h"
+
+#include <utility>
+
+#include "agent/front/to_broker.h"
+#include "lib/rpc/grpc_status.h"
+
+namespace specula::agent {
+
+ExecReactor::ExecReactor(const Context& context,
+                         std::shared_ptr<const Caller> caller, CallAudit audit,
+                         const v1::ExecRequest& request)
+    : context_(context),
+      caller_(std::move(caller)),
+      audit_(std::move(audit)),
+      command_(request.command()) {
+  context_.loop.Post([this] { Begin(); });
+}
+
+void ExecReactor::Begin() {
+  if (ending_) return;  // cancelled before it began
+  context_.streams.Add(this);
+  absl::StatusOr<broker::Spawn> spawn =
+      ToSpawn(command_, IdentityUri(caller_->identity));
+  if (!spawn.ok()) {
+    FinishWith(spawn.status());
+    return;
+  }
+  // Before the effect: what cannot be recorded is not done.
+  if (absl::Status recorded = audit_.Started(command_); !recorded.ok()) {
+    FinishWith(recorded);
+    return;
+  }
+  spawning_ = true;
+  const std::string input = std::move(*command_.mutable_stdin());
+  context_.broker.With([&](BrokerClient& client) {
+    client.Spawn(*spawn, input,
+                 [this](absl::StatusOr<BrokerClient::Spawned> spawned) {
+                   Spawned(std::move(spawned));
+                 },
+                 {[this](const broker::Exited& exited) { Exited(exited); },
+                  [this](const broker::Gone& gone) { Gone(gone); }});
+  });
+  command_.Clear();
+}
+
+void ExecReactor::Spawned(absl::StatusOr<BrokerClient::Spawned> spawned) {
+  spawning_ = false;
+  if (!spawned.ok()) {
+    FinishWith(ending_ ? end_status_ : spawned.status());
+    return;
+  }
+  job_ = spawned->facts.job();
+  limit_bytes_ = spawned->facts.output_limit_bytes();
+  audit_.SetPid(spawned->facts.pid(), spawned->facts.start_ticks());
+  out_.emplace(context_.loop, std::move(spawned->out));
+  error_.emplace(context_.loop, std::move(spawned->error));
+  if (ending_) {
+    context_.broker.With([this](BrokerClient& client) {
+      broker::EndTree order;
+      order.set_job(job_);
+      client.EndTree(order);
+    });
+  } else {
+    v1::ExecStarted* started = next_message_.emplace().mutable_started();
+    started->set_pid(spawned->facts.pid());
+    started->set_start_ticks(spawned->facts.start_ticks());
+  }
+  Pump();
+}
+
+void ExecReactor::Exited(const broker::Exited& exited) {
+  exited_ = exited;
+  Pump();
+}
+
+void ExecReactor::Gone(const broker::Gone& gone) {
+  gone_ = gone;
+  Pump();
+}
+
+bool ExecReactor::TakeFrom(OutputPipe& pipe, bool is_stdout) {
+  v1::ExecResponse& message = next_message_.emplace();
+  std::string* chunk =
+      is_stdout ? message.mutable_stdout() : message.mutable_stderr();
+  while (pipe.Read(*chunk)) {
+    if (limit_bytes_ > 0 &&
+        sent_bytes_ + static_cast<int64_t>(chunk->size()) > limit_bytes_) {
+      chunk->resize(static_cast<size_t>(limit_bytes_ - sent_bytes_));
+      truncated_ = true;
+    }
+    sent_bytes_ += static_cast<int64_t>(chunk->size());
+    if (!chunk->empty()) return true;
+    // Beyond the limit: what comes is read, so that the program can go on, and
+    // dropped.
+  }
+  next_message_.reset();
+  return false;
+}
+
+bool ExecReactor::NextOutput() {
+  for (int turn = 0; turn < 2; ++turn) {
+    const bool is_stdout = std::exchange(stdout_next_, !stdout_next_);
+    if (TakeFrom(is_stdout ? *out_ : *error_, is_stdout)) return true;
+  }
+  return false;
+}
+
+void ExecReactor::DiscardOutput() {
+  std::string dropped;
+  for (OutputPipe* pipe : {&*out_, &*error_}) {
+    while (pipe->Read(dropped)) {
+    }
+  }
+}
+
+void ExecReactor::SayFinishedReading() {
+  if (said_finished_ || !exited_.has_value() || gone_.has_value() ||
+      !pipes_at_end())
+    return;
+  said_finished_ = true;
+  context_.broker.With([this](BrokerClient& client) { client.Finish(job_); });
+}
+
+void ExecReactor::Pump() {
+  if (finished_) return;
+  if (job_ == 0) return;
+  if (ending_) {
+    next_message_.reset();
+    DiscardOutput();
+    if (gone_.has_value()) {
+      out_->Close();
+      error_->Close();
+      FinishWith(end_status_);
+      return;
+    }
+  }
+  while (true) {
+    if (!writing_ && next_message_.has_value()) {
+      writing_message_ = *std::move(next_message_);
+      next_message_.reset();
+      writing_ = true;
+      StartWrite(&writing_message_);
+    }
+    if (next_message_.has_value())
+      return;  // both places are taken: the child waits
+    if (ending_ || !NextOutput()) break;
+  }
+  SayFinishedReading();
+  if (gone_.has_value() && !writing_) {
+    // After `gone` nobody writes any more, but for what could not be killed.
+    const bool drained = pipes_at_end() && !gone_->drain_over();
+    out_->Close();
+    error_->Close();
+    if (!exited_.has_value()) {
+      FinishWith(absl::InternalError("the program could not be killed"));
+      return;
+    }
+    *writing_message_.mutable_exited() =
+        ToExited(*exited_, *gone_, drained, truncated_);
+    audit_.Exited(writing_message_.exited(), sent_bytes_);
+    finished_ = true;
+    context_.streams.Remove(this);
+    StartWriteAndFinish(&writing_message_, grpc::WriteOptions(),
+                        grpc::Status::OK);
+    return;
+  }
+  // With a message on its way there is room for one more.
+  out_->Wait([this] { Pump(); });
+  error_->Wait([this] { Pump(); });
+}
+
+void ExecReactor::Written(bool ok) {
+  writing_ = false;
+  if (finished_) return;
+  if (!ok) End(absl::CancelledError("the caller is gone"));
+  if (job_ == 0 && ending_ && !spawning_) {
+    FinishWith(end_status_);
+    return;
+  }
+  Pump();
+}
+
+void ExecReactor::End(const absl::Status& status) {
+  if (ending_ || finished_) return;
+  ending_ = true;
+  end_status_ = status;
+  if (spawning_) return;  // ended as soon as it is known what to end
+  if (job_ == 0) {
+    FinishWith(status);
+    return;
+  }
+  if (!gone_.has_value()) {
+    context_.broker.With([this](BrokerClient& client) {
+      broker::EndTree order;
+      order.set_job(job_);
+      client.EndTree(order);
+    });
+  }
+  Pump();
+}
+
+void ExecReactor::FinishWith(const absl::Status& status) {
+  if (writing_) {
+    // Written comes back here; what is said then is the same.
+    ending_ = true;
+    end_status_ = status;
+    return;
+  }
+  finished_ = true;
+  context_.streams.Remove(this);
+  audit_.Ended(status, sent_bytes_);
+  Finish(ToGrpc(status));
+}
+
+void ExecReactor::OnWriteDone(bool ok) {
+  context_.loop.Post([this, ok] { Written(ok); });
+}
+
+void ExecReactor::OnCancel() {
+  context_.loop.Post(
+      [this] { End(absl::CancelledError("cancelled by the caller")); });
+}
+
+void ExecReactor::OnDone() {
+  context_.loop.Post([this] { delete this; });
+}
+
+}  // namespace specula::agent

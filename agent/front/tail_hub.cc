@@ -1,0 +1,45 @@
+#include "agent/front/tail_hub.h"
+
+namespace specula::agent {
+
+using Descriptor = boost::asio::posix::stream_descriptor;
+
+TailHub::TailHub(EventLoop& loop) : descriptor_(loop.context()) {
+  if (watcher_.fd() < 0) return;  // no inotify: every Tail polls
+  descriptor_.assign(watcher_.fd());
+  loop.Post([this] { Wait(); });
+}
+
+TailHub::~TailHub() {
+  if (descriptor_.is_open()) {
+    [[maybe_unused]] int fd = descriptor_.release();  // the watcher closes it
+  }
+}
+
+TailHub::Id TailHub::Add(const std::string& path, OnWake wake) {
+  const Id id = watcher_.Add(path);
+  wakes_[id] = std::move(wake);
+  return id;
+}
+
+void TailHub::Remove(Id id) {
+  watcher_.Remove(id);
+  wakes_.erase(id);
+}
+
+void TailHub::Wait() {
+  descriptor_.async_wait(
+      Descriptor::wait_read, [this](const boost::system::error_code& error) {
+        if (error) return;
+        for (const Watcher::Wake& wake : watcher_.Dispatch().wakes) {
+          // One that was woken before may have removed this one.
+          auto place = wakes_.find(wake.id);
+          if (place == wakes_.end()) continue;
+          const OnWake call = place->second;
+          call(wake.name_changed);
+        }
+        Wait();
+      });
+}
+
+}  // namespace specula::agent

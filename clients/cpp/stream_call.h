@@ -1,0 +1,184 @@
+#ifndef SPECULA_CLIENTS_CPP_STREAM_CALL_H_
+#define SPECULA_CLIENTS_CPP_STREAM_CALL_H_
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/client_callback.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "clients/cpp/agent_client.h"
+#include "clients/cpp/callback_threads.h"
+#include "lib/rpc/grpc_status.h"
+
+namespace specula {
+
+// How long a stream may take.
+struct StreamOptions {
+  // From the start to the agent's answer, connecting included. A stream may
+  // last for ever, a host that is not there may not.
+  absl::Duration answer_within = absl::Seconds(5);
+  // For the stream as a whole.
+  absl::Duration limit = absl::InfiniteDuration();
+};
+
+// One server stream that is read no faster than its messages are taken: at most
+// one read is out, and after a message that was kept back there is none until
+// Continue(). What piles up meanwhile piles up at the agent, within HTTP/2's
+// window.
+//
+// Thread-safe. It keeps itself alive from Start() until OnFinished has
+// returned.
+template <typename Response>
+class StreamCall : public PendingCall,
+                   protected grpc::ClientReadReactor<Response>,
+                   public std::enable_shared_from_this<StreamCall<Response>> {
+ public:
+  // Begins. Once.
+  void Start() {
+    self_ = this->shared_from_this();
+    if (options_.limit != absl::InfiniteDuration()) {
+      context_.set_deadline(absl::ToChronoTime(absl::Now() + options_.limit));
+    }
+    std::weak_ptr<StreamCall> weak = self_;
+    alarm_.Set(absl::ToChronoTime(absl::Now() + options_.answer_within),
+               [weak = std::move(weak)](bool over) {
+                 std::shared_ptr<StreamCall> self =
+                     over ? weak.lock() : nullptr;
+                 if (self != nullptr) self->OnNoAnswer();
+               });
+    Call(&context_);
+    // Reads are begun outside of reactions, so that gRPC's count of what is out
+    // alone would not keep the call.
+    this->AddHold();
+    this->StartRead(&response_);
+    this->StartCall();
+  }
+
+  // Reads on, after a message that was kept back. From any thread; without
+  // such a message, and after Cancel, it does nothing.
+  void Continue() {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (state_ != State::kHeld) return;
+      state_ = State::kReading;
+    }
+    this->StartRead(&response_);
+  }
+
+  // No message is told after it has returned, but one that is being told; then
+  // OnFinished.
+  void Cancel() override {
+    bool release = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      cancelled_ = true;
+      release = state_ == State::kHeld;
+      if (release) state_ = State::kEnded;
+    }
+    context_.TryCancel();
+    if (release) this->RemoveHold();
+  }
+
+ protected:
+  // `connection_answers`: a connection that stands is answer enough, because
+  // the first message may rightly be a long time coming.
+  StreamCall(std::shared_ptr<grpc::Channel> channel,
+             const StreamOptions& options, bool connection_answers)
+      : channel_(std::move(channel)),
+        options_(options),
+        connection_answers_(connection_answers) {
+    KeepCallbackThreads();
+  }
+
+  // Makes the stub's call with this reactor.
+  virtual void Call(grpc::ClientContext* context) = 0;
+
+  // One message, which may be moved from. True: read on at once. False: it is
+  // kept back until Continue(), which may be called before this returns; from
+  // then on `message` is the next one, so leave it alone. Must not block.
+  virtual bool OnMessage(Response& message) = 0;
+
+  // The end, once and last. DEADLINE_EXCEEDED if there was no answer in time.
+  virtual void OnFinished(const absl::Status& status) = 0;
+
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
+ private:
+  enum class State { kReading, kHeld, kEnded };
+
+  void OnReadInitialMetadataDone(bool ok) override {
+    if (!ok || !connection_answers_) return;
+    absl::MutexLock lock(&mutex_);
+    answered_ = true;
+  }
+
+  void OnReadDone(bool ok) override {
+    bool first = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!ok || cancelled_) {
+        state_ = State::kEnded;
+      } else {
+        state_ = State::kHeld;
+        first = !std::exchange(answered_, true);
+      }
+      ok = state_ == State::kHeld;
+    }
+    if (!ok) {
+      this->RemoveHold();
+      return;
+    }
+    if (first) alarm_.Cancel();
+    if (OnMessage(response_)) Continue();
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    std::shared_ptr<StreamCall> self = std::move(self_);
+    alarm_.Cancel();
+    bool late = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      late = late_;
+    }
+    OnFinished(late ? absl::DeadlineExceededError("no answer in time")
+                    : FromGrpc(status));
+  }
+
+  void OnNoAnswer() {
+    const bool connected =
+        connection_answers_ && channel_->GetState(false) == GRPC_CHANNEL_READY;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (answered_ || cancelled_ || connected) return;
+      late_ = true;
+      cancelled_ = true;
+    }
+    context_.TryCancel();
+  }
+
+  const std::shared_ptr<grpc::Channel> channel_;
+  const StreamOptions options_;
+  const bool connection_answers_;
+  std::shared_ptr<StreamCall> self_;  // from Start to OnDone
+  grpc::ClientContext context_;
+  grpc::Alarm alarm_;
+  Response response_;  // belongs to the read that is out, else to OnMessage
+
+  absl::Mutex mutex_;
+  State state_ ABSL_GUARDED_BY(mutex_) = State::kReading;
+  bool answered_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool late_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace specula
+
+#endif  // SPECULA_CLIENTS_CPP_STREAM_CALL_H_

@@ -1,0 +1,125 @@
+#include <memory>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "clients/cpp/signal_name.h"
+#include "ctl/command_options.h"
+#include "ctl/commands/commands.h"
+#include "ctl/commands/read.h"
+#include "lib/base/format.h"
+
+namespace specula::ctl {
+namespace {
+
+struct KillOptions {
+  // HOST PID, or PID alone with --hosts.
+  std::string first;
+  std::string second;
+  std::string signal;
+  std::string start_ticks;
+  bool force = false;
+  bool tree = false;
+};
+
+absl::StatusOr<int64_t> ParseWhole(absl::string_view what,
+                                   absl::string_view text, int64_t least) {
+  int64_t number = 0;
+  if (absl::SimpleAtoi(text, &number) && number >= least) return number;
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, ": '", EscapeControls(text), "' is no number of ",
+                   least, " or more"));
+}
+
+absl::StatusOr<v1::KillRequest> MakeRequest(const KillOptions& options) {
+  v1::KillRequest request;
+  absl::StatusOr<int64_t> pid = ParseWhole(
+      "PID", options.second.empty() ? options.first : options.second, 2);
+  if (!pid.ok()) return pid.status();
+  request.set_pid(*pid);
+  if (!options.start_ticks.empty()) {
+    absl::StatusOr<int64_t> ticks =
+        ParseWhole("--start-ticks", options.start_ticks, 0);
+    if (!ticks.ok()) return ticks.status();
+    request.set_start_ticks(*ticks);
+  }
+  if (!options.signal.empty()) {
+    if (options.force) {
+      return absl::InvalidArgumentError("either --signal or --force, not both");
+    }
+    absl::StatusOr<int> signal = ParseSignal(options.signal);
+    if (!signal.ok()) return signal.status();
+    request.set_signal(*signal);
+  }
+  request.set_force(options.force);
+  request.set_tree(options.tree);
+  return request;
+}
+
+std::string ViewSent(const v1::KillRequest& request,
+                     const v1::KillResponse& response) {
+  const std::string name =
+      request.force()
+          ? "KILL"
+          : SignalName(request.signal() == 0 ? 15 : request.signal());
+  return absl::StrCat(
+      "sent ", name, " to ", response.signalled_count(),
+      response.signalled_count() == 1 ? " process\n" : " processes\n");
+}
+
+int RunKill(const KillOptions& options, const CommandContext& context,
+            Interrupt& interrupt) {
+  absl::Status status = CheckNoFleetForm(context.options, "kill", true);
+  if (!status.ok()) return UsageError(status);
+  absl::StatusOr<v1::KillRequest> request = MakeRequest(options);
+  if (!request.ok()) return UsageError(request.status());
+  absl::StatusOr<std::vector<Target>> targets = OpenHost(
+      context.options, options.second.empty() ? "" : options.first, "kill");
+  if (!targets.ok()) return UsageError(targets.status());
+  using Response = v1::KillResponse;
+  const HostResult<Response> result =
+      AskAll<Response>(
+          *targets, interrupt,
+          [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
+            return client.Kill(*request,
+                               absl::Seconds(context.options.timeout_seconds),
+                               std::move(done));
+          })
+          .front();
+  const Target& target = targets->front();
+  const bool json = context.options.json;
+  if (ReportFailure(target, result.ending, result.elapsed, json)) {
+    return interrupt.interrupted() ? kExitInterrupted : kExitNoResult;
+  }
+  const std::string text = json
+                               ? JsonLine(target, result.ending, result.elapsed,
+                                          "kill", &result.response)
+                               : ViewSent(*request, result.response);
+  return Print(text) ? kExitOk : kExitNoResult;
+}
+
+}  // namespace
+
+void AddKillCommand(CLI::App& app, CommandContext& context) {
+  CLI::App* command = app.add_subcommand(
+      "kill", "Send a signal to a process: kill [HOST] PID [options]");
+  auto options = std::make_shared<KillOptions>();
+  command
+      ->add_option("HOST", options->first,
+                   "Where; left out with --hosts, so that PID comes first")
+      ->required();
+  command->add_option("PID", options->second, "Which process, 2 or greater");
+  command->add_option("--signal", options->signal,
+                      "TERM, HUP, RTMIN+1, or a number (TERM)");
+  command->add_flag("--force", options->force, "KILL");
+  command->add_flag("--tree", options->tree, "Also to every process below it");
+  command->add_option("--start-ticks", options->start_ticks,
+                      "Only if it is the process that was started then, as "
+                      "start shows it");
+  command->callback([&context, options] {
+    context.run = [&context, options](Interrupt& interrupt) {
+      return RunKill(*options, context, interrupt);
+    };
+  });
+}
+
+}  // namespace specula::ctl

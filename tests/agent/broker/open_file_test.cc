@@ -1,0 +1,228 @@
+#include "agent/broker/open_file.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/file.h"
+#include "tests/agent/broker/harness.h"
+
+namespace specula::agent {
+namespace {
+
+using absl::StatusCode;
+
+// With openat2, and as on a kernel without it.
+class OpenFileTest : public ::testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/specula-open-test.XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    top_ = name;
+    std::filesystem::create_directories(At("root/sub"));
+    WriteFile(At("root/a"), "inside");
+    WriteFile(At("root/sub/b"), "deep");
+    WriteFile(At("outside"), "secret");
+  }
+  void TearDown() override { std::filesystem::remove_all(top_); }
+
+  std::string At(const std::string& name) const {
+    return absl::StrCat(top_, "/", name);
+  }
+
+  void Link(const std::string& target, const std::string& name) const {
+    ASSERT_EQ(symlink(target.c_str(), At(name).c_str()), 0);
+  }
+
+  // What is in it, or why not.
+  absl::StatusOr<std::string> Read(const std::string& path,
+                                   bool rooted = true) const {
+    const std::vector<std::string> roots =
+        rooted ? std::vector<std::string>{At("root")}
+               : std::vector<std::string>();
+    auto fd = OpenRegularFile(path, roots, GetParam());
+    if (!fd.ok()) return fd.status();
+    EXPECT_EQ(fcntl(fd->get(), F_GETFL) & (O_ACCMODE | O_NONBLOCK),
+              O_RDONLY | O_NONBLOCK);
+    EXPECT_EQ(fcntl(fd->get(), F_GETFD), FD_CLOEXEC);
+    return ReadAll(fd->get(), path, 100);
+  }
+
+  StatusCode Code(const std::string& path, bool rooted = true) const {
+    return Read(path, rooted).status().code();
+  }
+
+  std::string top_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Way, OpenFileTest, ::testing::Values(true, false),
+                         [](const auto& info) {
+                           return info.param ? "Openat2" : "Walk";
+                         });
+
+TEST_P(OpenFileTest, FilesUnderTheRootsOpen) {
+  EXPECT_EQ(*Read(At("root/a")), "inside");
+  EXPECT_EQ(*Read(At("root/sub/../sub//./b")), "deep");
+  EXPECT_EQ(*Read(At("outside"), false), "secret");
+}
+
+TEST_P(OpenFileTest, NothingElseOpens) {
+  EXPECT_EQ(Code(At("outside")), StatusCode::kPermissionDenied);
+  EXPECT_EQ(Code(At("root/../outside")), StatusCode::kPermissionDenied);
+  EXPECT_EQ(Code(At("root/sub/../../outside")), StatusCode::kPermissionDenied);
+  EXPECT_EQ(Code(At("root/none")), StatusCode::kNotFound);
+  EXPECT_EQ(Code(At("root2")), StatusCode::kNotFound);
+  EXPECT_EQ(Code("root/a"), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Code(""), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Code(At(std::string("root/a\0b", 8))),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(Code(At(std::string(5000, 'x'))), StatusCode::kInvalidArgument);
+}
+
+TEST_P(OpenFileTest, LinksAreFollowedWhileTheyStayInside) {
+  Link("a", "root/inner");
+  Link("../a", "root/sub/up");
+  Link(At("root/sub"), "root/absolute");
+  Link(At("root"), "alias");
+  EXPECT_EQ(*Read(At("root/inner")), "inside");
+  EXPECT_EQ(*Read(At("root/sub/up")), "inside");
+  EXPECT_EQ(*Read(At("root/absolute/b")), "deep")
+      << "as Kubernetes' /var/log/containers";
+  EXPECT_EQ(*Read(At("alias/a")), "inside");
+}
+
+TEST_P(OpenFileTest, LinksOutAreRefused) {
+  Link(At("outside"), "root/absolute");
+  Link("../outside", "root/relative");
+  Link("..", "root/up");
+  Link("/", "root/slash");
+  Link("loop", "root/loop");
+  for (const char* name : {"root/absolute", "root/relative", "root/up/outside",
+                           "root/slash/etc/passwd", "root/loop"}) {
+    EXPECT_EQ(Code(At(name)), StatusCode::kPermissionDenied) << name;
+  }
+}
+
+TEST_P(OpenFileTest, MagicLinksAreRefused) {
+  const UniqueFd held(open(At("outside").c_str(), O_RDONLY));
+  const std::string magic =
+      absl::StrCat("/proc/", getpid(), "/fd/", held.get());
+  Link(magic, "root/magic");
+  Link(absl::StrCat("/proc/", getpid(), "/root"), "root/proc");
+  for (bool rooted : {true, false}) {
+    EXPECT_EQ(Code(magic, rooted), StatusCode::kPermissionDenied);
+    EXPECT_EQ(Code(At("root/magic"), rooted), StatusCode::kPermissionDenied);
+    EXPECT_EQ(Code(At("root/proc/etc/passwd"), rooted),
+              StatusCode::kPermissionDenied);
+  }
+}
+
+TEST_P(OpenFileTest, OnlyRegularFilesOpen) {
+  ASSERT_EQ(mkfifo(At("root/fifo").c_str(), 0644), 0);
+  const UniqueFd listener(socket(AF_UNIX, SOCK_STREAM, 0));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  strcpy(address.sun_path, At("root/socket").c_str());
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address),
+                 sizeof address),
+            0);
+  const std::vector<std::pair<std::string, std::string>> kinds = {
+      {At("root/fifo"), "FIFO"},
+      {At("root/socket"), "socket"},
+      {At("root/sub"), "directory"},
+      {At("root"), "directory"},
+      {"/", "directory"},
+      {"/dev/null", "device"}};
+  for (const auto& [path, kind] : kinds) {
+    const absl::Status status = Read(path, false).status();
+    EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition) << path;
+    EXPECT_TRUE(absl::StrContains(status.message(), kind)) << status;
+    EXPECT_TRUE(absl::StrContains(status.message(), path)) << status;
+  }
+}
+
+TEST_P(OpenFileTest, KernelsFilesAreRefused) {
+  EXPECT_EQ(Code("/proc/self/stat", false), StatusCode::kPermissionDenied);
+  EXPECT_EQ(Code(absl::StrCat("/proc/", getpid(), "/environ"), false),
+            StatusCode::kPermissionDenied);
+  EXPECT_EQ(Code("/proc/kmsg", false), StatusCode::kPermissionDenied);
+  EXPECT_EQ(Code("/sys/kernel/mm/transparent_hugepage/enabled", false),
+            StatusCode::kPermissionDenied);
+}
+
+TEST_P(OpenFileTest, RootThatIsALinkCountsWhereItLeads) {
+  Link(At("root"), "alias");
+  auto fd = OpenRegularFile(At("alias/a"), {At("alias")}, GetParam());
+  EXPECT_TRUE(fd.ok()) << fd.status();
+  fd = OpenRegularFile(At("root/a"), {At("alias")}, GetParam());
+  EXPECT_TRUE(fd.ok()) << fd.status();
+}
+
+TEST(PathBelowTest, GoesByTheWords) {
+  EXPECT_EQ(*PathBelow("/var/log", "/var/log/a/b"), "a/b");
+  EXPECT_EQ(*PathBelow("/var/log/", "/var//log/./a"), "a");
+  EXPECT_EQ(*PathBelow("/var/log", "/var/log"), ".");
+  EXPECT_EQ(*PathBelow("/", "/etc"), "etc");
+  EXPECT_FALSE(PathBelow("/var/log", "/var/logs").ok());
+  EXPECT_FALSE(PathBelow("/var/log", "/var").ok());
+  EXPECT_FALSE(PathBelow("/var/log", "/var/log/../x").ok());
+}
+
+using OpenThroughBrokerTest = BrokerTest;
+
+TEST_F(OpenThroughBrokerTest, DescriptorAndWatchComeBack) {
+  WriteFile(Path("file"), "hello");
+  chmod(Path("file").c_str(), 0600);
+  options_.jobs.ceiling.tail_roots = {directory_};
+  Launch();
+  std::optional<absl::StatusOr<std::pair<UniqueFd, broker::Opened>>> opened;
+  client_->Open(Path("file"), [&](auto answer) { opened = std::move(answer); });
+  ASSERT_TRUE(Serve([&] { return opened.has_value(); }));
+  ASSERT_TRUE(opened->ok()) << opened->status();
+  EXPECT_EQ((*opened)->second.size_bytes(), 5);
+  EXPECT_EQ(*ReadAll((*opened)->first.get(), "file", 100), "hello");
+
+  opened.reset();
+  client_->Open("/etc/passwd",
+                [&](auto answer) { opened = std::move(answer); });
+  ASSERT_TRUE(Serve([&] { return opened.has_value(); }));
+  EXPECT_EQ(opened->status().code(), StatusCode::kPermissionDenied);
+
+  const UniqueFd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  std::optional<absl::StatusOr<int>> watch;
+  client_->Watch(inotify.get(), Path("file"), IN_MODIFY,
+                 [&](auto answer) { watch = answer; });
+  ASSERT_TRUE(Serve([&] { return watch.has_value(); }));
+  ASSERT_TRUE(watch->ok()) << watch->status();
+  WriteFile(Path("file"), "more");
+  inotify_event event;
+  ASSERT_EQ(read(inotify.get(), &event, sizeof event),
+            static_cast<ssize_t>(sizeof event));
+  EXPECT_EQ(event.wd, **watch);
+
+  watch.reset();
+  client_->Watch(inotify.get(), "/etc", IN_MODIFY,
+                 [&](auto answer) { watch = answer; });
+  ASSERT_TRUE(Serve([&] { return watch.has_value(); }));
+  EXPECT_EQ(watch->status().code(), StatusCode::kPermissionDenied);
+}
+
+TEST_F(OpenThroughBrokerTest, NoFilesMeansNone) {
+  options_.jobs.ceiling.tail = false;
+  Launch();
+  std::optional<absl::Status> status;
+  client_->Open("/etc/passwd", [&](auto answer) { status = answer.status(); });
+  ASSERT_TRUE(Serve([&] { return status.has_value(); }));
+  EXPECT_EQ(status->code(), StatusCode::kPermissionDenied);
+}
+
+}  // namespace
+}  // namespace specula::agent

@@ -1,0 +1,113 @@
+// A child that is made here, without a broker around it.
+
+#include "agent/broker/spawn.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "agent/broker/cgroup.h"
+#include "lib/base/clock.h"
+
+namespace specula::agent {
+namespace {
+
+SpawnPlan Plan(std::vector<std::string> argv) {
+  SpawnPlan plan;
+  plan.programs = {argv[0]};
+  plan.argv = std::move(argv);
+  plan.directory = "/";
+  return plan;
+}
+
+absl::Status Await(Spawning& child) {
+  pollfd report = {child.report_fd(), POLLIN, 0};
+  poll(&report, 1, -1);
+  return child.Finish();
+}
+
+// What it writes until its end.
+std::string Output(SpawnPlan plan, const SpawnGroup& group) {
+  int ends[2];
+  EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd out(ends[0]);
+  UniqueFd child_end(ends[1]);
+  auto child =
+      Spawning::Launch(std::move(plan), {-1, child_end.get(), -1}, group);
+  EXPECT_TRUE(child.ok()) << child.status();
+  child_end.Reset();
+  EXPECT_TRUE(Await(**child).ok());
+  std::string text;
+  char chunk[4096];
+  ssize_t got;
+  while ((got = read(out.get(), chunk, sizeof chunk)) > 0) {
+    text.append(chunk, static_cast<size_t>(got));
+  }
+  EXPECT_EQ(waitpid((*child)->pid(), nullptr, 0), (*child)->pid());
+  return text;
+}
+
+TEST(SpawningTest, ChildIsInItsGroupWhicheverWayItGotThere) {
+  auto pool = CgroupPool::Create(absl::StrCat("test", getpid()));
+  if (!pool.ok()) GTEST_SKIP() << pool.status();
+  auto group = (*pool)->Take();
+  ASSERT_TRUE(group.ok());
+  const std::string name =
+      group->path().substr(group->path().rfind("/specula."));
+  // Born in it, and as before kernel 5.7.
+  for (const SpawnGroup& way :
+       {SpawnGroup{group->directory_fd(), group->procs_fd()},
+        SpawnGroup{-1, group->procs_fd()}}) {
+    const std::string groups =
+        Output(Plan({"/bin/cat", "/proc/self/cgroup"}), way);
+    EXPECT_TRUE(absl::StrContains(groups, absl::StrCat(name, "\n"))) << groups;
+  }
+}
+
+TEST(SpawningTest, BrokerGoesOnWhileTheChildIsHeldUp) {
+  // Stopped, as its user may do, it stands in for one that waits for a dead
+  // server.
+  const absl::Duration begin = MonotonicNow();
+  auto child = Spawning::Launch(Plan({"/bin/true"}), {}, {});
+  ASSERT_TRUE(child.ok());
+  kill((*child)->pid(), SIGSTOP);
+  const pid_t pid = (*child)->pid();
+  child->reset();
+  EXPECT_LT(MonotonicNow() - begin, absl::Milliseconds(400));
+  int status = 0;
+  kill(pid, SIGCONT);
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+}
+
+TEST(SpawningTest, ManyAtOnceDoNotDisturbEachOther) {
+  std::vector<std::unique_ptr<Spawning>> children;
+  for (int i = 0; i < 100; ++i) {
+    auto child = Spawning::Launch(
+        Plan({i % 3 == 0 ? "/no/such" : "/bin/true", std::string(1000, 'x')}),
+        {}, {});
+    ASSERT_TRUE(child.ok());
+    children.push_back(*std::move(child));
+    // What the children run beside: memory that comes and goes, errno that
+    // changes.
+    std::set<std::string> churn;
+    for (int j = 0; j < 50; ++j)
+      churn.insert(std::string(static_cast<size_t>(j * 37), 'y'));
+    errno = i;
+    ASSERT_EQ(errno, i);
+  }
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(Await(*children[static_cast<size_t>(i)]).ok(), i % 3 != 0) << i;
+    EXPECT_EQ(waitpid(children[static_cast<size_t>(i)]->pid(), nullptr, 0),
+              children[static_cast<size_t>(i)]->pid());
+  }
+}
+
+}  // namespace
+}  // namespace specula::agent

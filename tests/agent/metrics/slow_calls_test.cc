@@ -1,0 +1,386 @@
+#include "agent/metrics/slow_calls.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/base/unique_fd.h"
+
+namespace specula::agent {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+// What no call of a test takes.
+constexpr absl::Duration kLong = absl::Minutes(2);
+// For those that are given up, and beside them none that must not be.
+constexpr absl::Duration kShort = absl::Milliseconds(50);
+// For those that are given up, and enough for those that are not.
+constexpr absl::Duration kFair = absl::Seconds(3);
+
+// A pipe that a call reads from, as one that is stuck in the kernel.
+class Stuck {
+ public:
+  Stuck() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) abort();
+    reader_ = std::make_shared<UniqueFd>(ends[0]);
+    writer_.Reset(ends[1]);
+  }
+  // Blocks until Release; then the callers go on.
+  std::function<SlowCalls::Apply()> Call(SlowCalls::Apply apply = nullptr) {
+    return [reader = reader_, entered = entered_, apply] {
+      entered->fetch_add(1);
+      char byte = 0;
+      while (read(reader->get(), &byte, 1) > 0) {
+      }
+      return apply;
+    };
+  }
+  void Release() { writer_.Reset(); }
+  void WaitUntilEntered() const {
+    while (*entered_ == 0) absl::SleepFor(absl::Milliseconds(1));
+  }
+  // Whether no thread holds the pipe any more.
+  void WaitUntilForgotten() {
+    std::weak_ptr<UniqueFd> left = reader_;
+    reader_.reset();
+    while (!left.expired()) absl::SleepFor(absl::Milliseconds(1));
+  }
+
+ private:
+  std::shared_ptr<UniqueFd> reader_;
+  UniqueFd writer_;
+  std::shared_ptr<std::atomic<int>> entered_ =
+      std::make_shared<std::atomic<int>>(0);
+};
+
+// The end of one Run.
+class Result {
+ public:
+  SlowCalls::Done Done() {
+    return [this](std::vector<std::string> stuck) {
+      std::sort(stuck.begin(), stuck.end());
+      absl::MutexLock lock(&mutex_);
+      ++times_;
+      stuck_ = std::move(stuck);
+    };
+  }
+  std::vector<std::string> Wait() {
+    absl::MutexLock lock(&mutex_);
+    auto is_done = [this] { return times_ > 0; };
+    mutex_.Await(absl::Condition(&is_done));
+    EXPECT_EQ(times_, 1);
+    return stuck_;
+  }
+  int times() {
+    absl::MutexLock lock(&mutex_);
+    return times_;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  int times_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::string> stuck_ ABSL_GUARDED_BY(mutex_);
+};
+
+std::vector<std::string> RunAndWait(SlowCalls& slow,
+                                    std::vector<SlowCalls::Call> calls) {
+  Result result;
+  slow.Run(std::move(calls), result.Done());
+  return result.Wait();
+}
+
+// Until a call with `key` comes in time; hangs if that is never.
+void RunUntilFine(SlowCalls& slow, const std::string& key) {
+  while (!RunAndWait(slow, {{key, [] { return nullptr; }}}).empty()) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+}
+
+// Sets a number when it is applied.
+std::function<SlowCalls::Apply()> Sets(std::atomic<int>* number, int value) {
+  return [=] { return [=] { *number = value; }; };
+}
+
+TEST(SlowCallsTest, EveryCallIsAppliedBeforeDone) {
+  SlowCalls slow(kLong, 8);
+  std::atomic<int> a = 0, b = 0;
+  int seen_a = 0, seen_b = 0;
+  absl::Notification done;
+  slow.Run({{"a", Sets(&a, 1)}, {"b", Sets(&b, 2)}},
+           [&](const std::vector<std::string>& stuck) {
+             EXPECT_THAT(stuck, IsEmpty());
+             seen_a = a;
+             seen_b = b;
+             done.Notify();
+           });
+  done.WaitForNotification();
+  EXPECT_EQ(seen_a, 1);
+  EXPECT_EQ(seen_b, 2);
+}
+
+TEST(SlowCallsTest, NothingToCallIsDoneAtOnce) {
+  SlowCalls slow(kLong, 8);
+  Result result;
+  slow.Run({}, result.Done());
+  EXPECT_EQ(result.times(), 1);
+  EXPECT_THAT(result.Wait(), IsEmpty());
+}
+
+TEST(SlowCallsTest, ACallMayGiveNothingBack) {
+  SlowCalls slow(kLong, 8);
+  EXPECT_THAT(RunAndWait(slow, {{"a", [] { return nullptr; }}}), IsEmpty());
+}
+
+TEST(SlowCallsTest, CallsRunSideBySide) {
+  SlowCalls slow(kLong, 8);
+  absl::Notification first, second;
+  EXPECT_THAT(RunAndWait(slow, {{"a",
+                                 [&]() -> SlowCalls::Apply {
+                                   first.Notify();
+                                   second.WaitForNotification();
+                                   return nullptr;
+                                 }},
+                                {"b",
+                                 [&]() -> SlowCalls::Apply {
+                                   first.WaitForNotification();
+                                   second.Notify();
+                                   return nullptr;
+                                 }}}),
+              IsEmpty());
+}
+
+TEST(SlowCallsTest, AStuckCallIsGivenUpAndTheOthersCount) {
+  Stuck pipe;
+  std::atomic<int> late = 0, fine = 0;
+  SlowCalls slow(kFair, 8);
+  EXPECT_THAT(RunAndWait(slow, {{"dead", pipe.Call([&] { late = 1; })},
+                                {"fine", Sets(&fine, 1)}}),
+              ElementsAre("dead"));
+  EXPECT_EQ(fine, 1);
+  // What comes back later is thrown away.
+  pipe.Release();
+  pipe.WaitUntilForgotten();
+  EXPECT_EQ(late, 0);
+}
+
+TEST(SlowCallsTest, AKeyThatIsOutIsRefusedAtOnceAndWorksAgainLater) {
+  Stuck pipe;
+  SlowCalls slow(kFair, 8);
+  ASSERT_THAT(RunAndWait(slow, {{"dead", pipe.Call()}}), ElementsAre("dead"));
+  std::atomic<int> runs = 0;
+  auto count = [&]() -> SlowCalls::Apply {
+    ++runs;
+    return nullptr;
+  };
+  {
+    // Nothing to wait for: done before Run returns.
+    Result result;
+    slow.Run({{"dead", count}}, result.Done());
+    EXPECT_EQ(result.times(), 1);
+    EXPECT_THAT(result.Wait(), ElementsAre("dead"));
+  }
+  std::atomic<int> fine = 0;
+  EXPECT_THAT(RunAndWait(slow, {{"dead", count}, {"fine", Sets(&fine, 1)}}),
+              ElementsAre("dead"));
+  EXPECT_EQ(fine, 1) << "other keys are unaffected";
+  EXPECT_EQ(runs, 0) << "what is refused is not run, not even later";
+  pipe.Release();
+  // The thread that was stuck comes back in its own time.
+  while (!RunAndWait(slow, {{"dead", count}}).empty()) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_GE(runs, 1);
+  const int before = runs;
+  EXPECT_THAT(RunAndWait(slow, {{"dead", count}}), IsEmpty());
+  EXPECT_EQ(runs, before + 1);
+}
+
+TEST(SlowCallsTest, CallsOfOneKeyRunOneAfterTheOtherAndAllSucceed) {
+  SlowCalls slow(kLong, 8);
+  constexpr int kRuns = 50;
+  std::atomic<int> now = 0, most = 0, ran = 0, applied = 0;
+  auto call = [&]() -> SlowCalls::Apply {
+    const int beside = ++now;
+    if (beside > most) most = beside;
+    absl::SleepFor(absl::Microseconds(200));
+    --now;
+    ++ran;
+    return [&] { ++applied; };
+  };
+  std::vector<std::unique_ptr<Result>> results;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kRuns; ++i) {
+    results.push_back(std::make_unique<Result>());
+  }
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = t; i < kRuns; i += 2) {
+        slow.Run({{"same", call}}, results[i]->Done());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (auto& result : results) EXPECT_THAT(result->Wait(), IsEmpty());
+  EXPECT_EQ(ran, kRuns);
+  EXPECT_EQ(applied, kRuns);
+  EXPECT_EQ(most, 1);
+}
+
+TEST(SlowCallsTest, WhoWaitsBehindAStuckCallIsGivenUpToo) {
+  Stuck pipe;
+  SlowCalls slow(absl::Milliseconds(200), 8);
+  Result first, second;
+  std::atomic<int> ran = 0;
+  slow.Run({{"dead", pipe.Call()}}, first.Done());
+  pipe.WaitUntilEntered();
+  slow.Run({{"dead",
+             [&]() -> SlowCalls::Apply {
+               ++ran;
+               return nullptr;
+             }}},
+           second.Done());
+  EXPECT_THAT(first.Wait(), ElementsAre("dead"));
+  EXPECT_THAT(second.Wait(), ElementsAre("dead"));
+  pipe.Release();
+  std::atomic<int> fine = 0;
+  while (!RunAndWait(slow, {{"dead", Sets(&fine, 1)}}).empty()) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_EQ(fine, 1);
+  EXPECT_EQ(ran, 0) << "nobody waits for it any more";
+}
+
+TEST(SlowCallsTest, OneDeadKeyCostsOneThread) {
+  // Two threads: if a dead key could take both, "fine" would never run.
+  Stuck pipe;
+  SlowCalls slow(kShort, 2);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_THAT(RunAndWait(slow, {{"dead", pipe.Call()}}), ElementsAre("dead"));
+  }
+  SlowCalls patient(kLong, 2);
+  std::vector<std::unique_ptr<Result>> waiting;
+  for (int i = 0; i < 5; ++i) {
+    waiting.push_back(std::make_unique<Result>());
+    patient.Run({{"dead", pipe.Call()}}, waiting.back()->Done());
+  }
+  EXPECT_THAT(RunAndWait(patient, {{"fine", [] { return nullptr; }}}),
+              IsEmpty());
+  pipe.Release();
+  for (auto& result : waiting) EXPECT_THAT(result->Wait(), IsEmpty());
+}
+
+TEST(SlowCallsTest, WithoutAFreeThreadCallsAreGivenUpAndThenGoOn) {
+  Stuck pipe;
+  SlowCalls slow(kShort, 2);
+  EXPECT_THAT(RunAndWait(slow, {{"a", pipe.Call()},
+                                {"b", pipe.Call()},
+                                {"c", [] { return nullptr; }}}),
+              ElementsAre("a", "b", "c"));
+  pipe.Release();
+  for (const char* key : {"a", "b", "c"}) {
+    RunUntilFine(slow, key);
+  }
+}
+
+TEST(SlowCallsTest, EachBatchHasItsOwnTime) {
+  // The watchdog sleeps and is used again.
+  Stuck pipe;
+  SlowCalls slow(kShort, 8);
+  for (int round = 0; round < 3; ++round) {
+    const std::string key = "dead" + std::to_string(round);
+    EXPECT_THAT(RunAndWait(slow, {{key, pipe.Call()}}), ElementsAre(key));
+    RunUntilFine(slow, "fine");
+  }
+  pipe.Release();
+}
+
+TEST(SlowCallsTest, ACallThatReturnsAtItsDeadlineLeavesItsKeyUsable) {
+  constexpr absl::Duration kLimit = absl::Milliseconds(2);
+  SlowCalls slow(kLimit, 2);
+  for (int i = 0; i < 300; ++i) {
+    RunAndWait(slow, {{"edge", [&]() -> SlowCalls::Apply {
+                         absl::SleepFor(kLimit - absl::Microseconds(150 - i));
+                         return nullptr;
+                       }}});
+    RunUntilFine(slow, "edge");
+  }
+}
+
+TEST(SlowCallsTest, DoneMayRunTheNext) {
+  SlowCalls slow(kLong, 2);
+  Result result;
+  slow.Run({{"a", [] { return nullptr; }}}, [&](std::vector<std::string>) {
+    slow.Run({{"a", [] { return nullptr; }}}, result.Done());
+  });
+  EXPECT_THAT(result.Wait(), IsEmpty());
+}
+
+TEST(SlowCallsTest, DestructionWhileACallIsOutIsSafe) {
+  Stuck pipe;
+  auto touched = std::make_unique<int>(0);
+  auto slow = std::make_unique<SlowCalls>(kLong, 8);
+  slow->Run({{"out", pipe.Call([&] { *touched = 1; })}},
+            [&](std::vector<std::string>) { *touched = 2; });
+  pipe.WaitUntilEntered();
+  slow.reset();
+  touched.reset();
+  pipe.Release();
+  pipe.WaitUntilForgotten();  // a sanitizer tells of any touch
+}
+
+TEST(SlowCallsTest, DestructionWaitsForADoneThatRuns) {
+  for (const bool stuck : {false, true}) {
+    Stuck pipe;
+    absl::Notification running;
+    std::atomic<bool> ended = false;
+    auto slow = std::make_unique<SlowCalls>(stuck ? kShort : kLong, 8);
+    slow->Run({{"a", stuck ? pipe.Call() : [] { return nullptr; }}},
+              [&](std::vector<std::string>) {
+                running.Notify();
+                absl::SleepFor(absl::Milliseconds(100));
+                ended = true;
+              });
+    running.WaitForNotification();
+    slow.reset();
+    EXPECT_TRUE(ended);
+  }
+}
+
+TEST(SlowCallsTest, DestructionForgetsWhatWaits) {
+  Stuck pipe;
+  auto slow = std::make_unique<SlowCalls>(kLong, 1);
+  Result result;
+  std::atomic<int> ran = 0;
+  auto count = [&]() -> SlowCalls::Apply {
+    ++ran;
+    return nullptr;
+  };
+  slow->Run({{"a", pipe.Call()}, {"b", count}}, result.Done());
+  slow->Run({{"a", count}}, result.Done());
+  pipe.WaitUntilEntered();
+  slow.reset();
+  pipe.Release();
+  pipe.WaitUntilForgotten();
+  EXPECT_EQ(result.times(), 0);
+  EXPECT_EQ(ran, 0);
+}
+
+}  // namespace
+}  // namespace specula::agent

@@ -1,0 +1,122 @@
+// What a terminal sees of `specula exec`.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/e2e/fake_agent.h"
+
+namespace specula::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+using Words = std::vector<std::string>;
+
+// Runs a program with a terminal of its own for all three streams, typing
+// `typed` once something has been shown; gives what the terminal got.
+struct Shown {
+  std::string text;
+  int status = 0;
+};
+Shown RunOnTerminal(Words words, const std::string& typed = "") {
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  int terminal = -1;
+  const pid_t pid = forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (pid == 0) {
+    signal(SIGPIPE, SIG_DFL);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  Shown shown;
+  char buffer[4096];
+  bool has_typed = typed.empty();
+  while (true) {
+    const ssize_t got = read(terminal, buffer, sizeof buffer);
+    if (got <= 0) break;
+    shown.text.append(buffer, static_cast<size_t>(got));
+    if (!has_typed && shown.text.find('\n') != std::string::npos) {
+      has_typed = true;
+      EXPECT_EQ(write(terminal, typed.data(), typed.size()),
+                static_cast<ssize_t>(typed.size()));
+    }
+  }
+  waitpid(pid, &shown.status, 0);
+  close(terminal);
+  return shown;
+}
+
+class ExecTerminalTest : public ::testing::Test {
+ protected:
+  Words Command(const Words& words) const {
+    return ControllerArguments(pki_, "operator", agent_.host(), words);
+  }
+
+  const Pki pki_;
+  FakeAgent agent_{pki_};
+};
+
+TEST_F(ExecTerminalTest, AHostCannotMoveTheCursor) {
+  agent_.on_exec = [](const v1::ExecRequest&, const ExecScript& exec) {
+    exec.Started();
+    exec.Stdout("\033[2J\033[1;31mred\033[0m 10%\r20%\r\nh\xc3");
+    exec.Stdout("\xa4\n");
+    exec.Stderr("\033]0;title\a\n");
+    exec.Code(0);
+    return grpc::Status::OK;
+  };
+  const Shown shown = RunOnTerminal(Command({"exec", "--", "prog"}));
+  EXPECT_EQ(shown.text,
+            "\\x1b[2Jred 10%\r\n20%\r\nh\xc3\xa4\r\n\\x1b]0;title\\x07\r\n");
+}
+
+TEST_F(ExecTerminalTest, RawIsRaw) {
+  agent_.on_exec = [](const v1::ExecRequest&, const ExecScript& exec) {
+    exec.Started();
+    exec.Stdout("\033[2J\033[1;31mred");
+    exec.Code(0);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(RunOnTerminal(Command({"exec", "--raw", "--", "prog"})).text,
+            "\033[2J\033[1;31mred");
+}
+
+TEST_F(ExecTerminalTest, WhatIsHeldIsShownAtTheEndAndOurWordsHaveALine) {
+  agent_.on_exec = [](const v1::ExecRequest&, const ExecScript& exec) {
+    exec.Started();
+    exec.Stdout("cut \xe2\x82");
+    v1::ExecExited exited;
+    exited.set_signal(9);
+    exited.set_drained(true);
+    exec.Exited(exited);
+    return grpc::Status::OK;
+  };
+  const Shown shown = RunOnTerminal(Command({"exec", "--", "prog"}));
+  EXPECT_EQ(shown.text, "cut \\xe2\\x82\r\nspecula: " + agent_.host() +
+                            ": signal KILL\r\n");
+  EXPECT_EQ(WEXITSTATUS(shown.status), 137);
+}
+
+TEST_F(ExecTerminalTest, CtrlCOfTheTerminalAsksForTheEnd) {
+  agent_.on_kill = [](const v1::KillRequest&, v1::KillResponse* response) {
+    response->set_signalled_count(1);
+    return grpc::Status::OK;
+  };
+  agent_.on_exec = [this](const v1::ExecRequest&, const ExecScript& exec) {
+    exec.Started();
+    exec.Stdout("running\n");
+    Eventually([&] { return !agent_.kills().empty() || exec.cancelled(); });
+    exec.Code(143);
+    return grpc::Status::OK;
+  };
+  const Shown shown = RunOnTerminal(Command({"exec", "--", "prog"}), "\x03");
+  EXPECT_EQ(WEXITSTATUS(shown.status), 130);
+  EXPECT_THAT(shown.text, HasSubstr("the remote process tree has ended"));
+}
+
+}  // namespace
+}  // namespace specula::testing
