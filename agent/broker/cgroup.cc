@@ -161,7 +161,8 @@ std::vector<pid_t> Cgroup::Members() const {
   return members;
 }
 
-void Cgroup::Kill() const {
+void Cgroup::Kill() {
+  spent_ = true;
   const UniqueFd kill_file = OpenIn(path_, "cgroup.kill", O_WRONLY);
   if (kill_file.valid() && write(kill_file.get(), "1", 1) == 1) return;
   // Whoever forks while this goes on is met by the next round, or by the next
@@ -220,10 +221,18 @@ absl::Status CgroupPool::Probe() {
 
 CgroupPool::~CgroupPool() {
   idle_.clear();
+  spent_.clear();
   RemoveGroups(path_);
 }
 
 absl::StatusOr<Cgroup> CgroupPool::Take() {
+  spent_.erase(std::remove_if(spent_.begin(), spent_.end(),
+                              [](const Cgroup& group) {
+                                if (group.Populated()) return false;
+                                RemoveGroups(group.path());
+                                return true;
+                              }),
+               spent_.end());
   // One that came back may still hold a process on its way out.
   for (auto group = idle_.begin(); group != idle_.end(); ++group) {
     if (group->Populated()) continue;
@@ -241,7 +250,9 @@ absl::StatusOr<Cgroup> CgroupPool::Take() {
 }
 
 void CgroupPool::Return(Cgroup group) {
-  if (idle_.size() < kMaxIdle) {
+  if (group.spent()) {
+    spent_.push_back(std::move(group));
+  } else if (idle_.size() < kMaxIdle) {
     idle_.push_back(std::move(group));
   } else {
     RemoveGroups(group.path());

@@ -43,13 +43,19 @@ class Cgroup {
   std::vector<pid_t> Members() const;
 
   // KILL to all, by cgroup.kill or, before kernel 5.14, one by one.
-  void Kill() const;
+  void Kill();
+
+  // Kill was called. Such a group is of no more use: on kernels from 6.12 on or
+  // so whoever is born into it by CLONE_INTO_CGROUP is killed at once, because
+  // its count of kills is not that of the parent's group.
+  bool spent() const { return spent_; }
 
  private:
   std::string path_;
   UniqueFd directory_;
   UniqueFd procs_;
   UniqueFd events_;
+  bool spent_ = false;
 };
 
 // Hands out empty groups below a directory of its own, specula.OWNER.PID in the
@@ -88,6 +94,7 @@ class CgroupPool {
   UniqueFd lock_;  // held as long as this broker lives
   int next_ = 0;
   std::vector<Cgroup> idle_;
+  std::vector<Cgroup> spent_;  // to be removed once they are empty
 };
 
 // A tree that is a group.
