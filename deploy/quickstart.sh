@@ -81,7 +81,7 @@ if [ -n "$pid" ] && [ "$bin/specula-agent" -nt "$state/agent.pid" ]; then
 fi
 if [ -z "$pid" ]; then
   setsid "$bin/specula-agent" --listen "127.0.0.1:$port" --ca "$pki/ca.crt" --cert "$pki/localhost.crt" \
-    --key "$pki/localhost.key" --denylist "$pki/denylist" </dev/null >"$state/agent.log" 2>&1 &
+    --key "$pki/localhost.key" --denylist "$pki/denylist" --state-dir "$state/agent" </dev/null >"$state/agent.log" 2>&1 &
   echo $! >"$state/agent.pid"
   for _ in $(seq 100); do
     grep -q 'msg=listening' "$state/agent.log" && break
@@ -107,6 +107,7 @@ cat <<TEXT
   specula ps -n 5                the processes that use most CPU
   specula disk                   file systems
   specula status --watch 2       again and again; Ctrl-C ends it
+  specula exec localhost:$port -- uname -a
   specula status --json          for programs
   specula pki show $pki/admin.crt
   deploy/quickstart.sh stop      ends the agent

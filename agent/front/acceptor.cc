@@ -39,8 +39,7 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Listen(
 Acceptor::Acceptor(EventLoop& loop, UniqueFd listener, UniqueFd watch,
                    HostPort address, const AcceptorLimits& limits,
                    HandOver hand_over)
-    : loop_(loop),
-      address_(std::move(address)),
+    : address_(std::move(address)),
       limits_(limits),
       hand_over_(std::move(hand_over)),
       listener_(loop.context(), listener.Release()),

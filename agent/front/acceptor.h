@@ -83,7 +83,6 @@ class Acceptor {
   void WatchBudgets();
   void CheckBudgets();
 
-  EventLoop& loop_;
   const HostPort address_;
   const AcceptorLimits limits_;
   const HandOver hand_over_;

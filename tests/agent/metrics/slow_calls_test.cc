@@ -83,7 +83,9 @@ class Result {
   }
   std::vector<std::string> Wait() {
     absl::MutexLock lock(&mutex_);
-    auto is_done = [this] { return times_ > 0; };
+    // The analysis does not see that Await holds the lock for the condition.
+    auto is_done = [this]()
+                       ABSL_NO_THREAD_SAFETY_ANALYSIS { return times_ > 0; };
     mutex_.Await(absl::Condition(&is_done));
     EXPECT_EQ(times_, 1);
     return stuck_;
