@@ -33,8 +33,8 @@ struct BrokerOptions {
 
 // The process that alone forks, kills, reaps and opens. It starts the front and
 // starts it again when it dies, does what the front asks within the ceiling,
-// and ends all in order at TERM, INT or HUP: first the front, then the Execs; Starts
-// live on. A second TERM leaves nobody time.
+// and ends all in order at TERM, INT or HUP: first the front, then the Execs;
+// Starts live on. A second TERM leaves nobody time.
 //
 // What it takes for granted: it is the only thread, from before Create to the
 // end of Run, and nobody else in this process waits for children. It reads

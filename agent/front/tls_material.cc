@@ -214,7 +214,7 @@ TlsMaterial::State TlsMaterial::state() const {
 }
 
 std::shared_ptr<grpc::ServerCredentials> TlsMaterial::MakeServerCredentials(
-    std::shared_ptr<grpc::AuthMetadataProcessor> processor,
+    const std::shared_ptr<grpc::AuthMetadataProcessor>& processor,
     std::function<void(const absl::Status&)> refused) {
   const std::string identity = DescriptorPath(published_identity_);
   auto provider =
@@ -241,7 +241,7 @@ std::shared_ptr<grpc::ServerCredentials> TlsMaterial::MakeServerCredentials(
       }));
   std::shared_ptr<grpc::ServerCredentials> credentials =
       grpc::experimental::TlsServerCredentials(options);
-  credentials->SetAuthMetadataProcessor(std::move(processor));
+  credentials->SetAuthMetadataProcessor(processor);
   return credentials;
 }
 

@@ -51,7 +51,7 @@ class TlsMaterial {
   // why a certificate was not accepted in the handshake. The material must
   // outlive the server.
   std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(
-      std::shared_ptr<grpc::AuthMetadataProcessor> processor,
+      const std::shared_ptr<grpc::AuthMetadataProcessor>& processor,
       std::function<void(const absl::Status&)> refused);
 
   // By what callers are judged now; never null. Thread-safe.
