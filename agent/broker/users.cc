@@ -131,8 +131,8 @@ void UserFiles::File::Refresh() {
                     now.st_mtim.tv_nsec == seen.st_mtim.tv_nsec;
   if (same) return;
   auto read = ReadFile(path, kMaxFileBytes);
-  text = read.ok() ? *std::move(read) : "";
   seen = read.ok() ? now : (struct stat){};
+  text = read.ok() ? *std::move(read) : "";
 }
 
 absl::StatusOr<User> UserFiles::Find(absl::string_view name) {
