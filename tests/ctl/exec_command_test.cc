@@ -397,6 +397,8 @@ TEST_F(ExecCommandTest, OutputThatNobodyReadsEndsTheRemoteTree) {
     exec.Started();
     while (exec.Stdout(std::string(10'000, 'y'))) {
     }
+    // gRPC fails a write a moment before it tells why.
+    exec.AwaitCancel();
     cancelled_ = exec.cancelled();
     return grpc::Status::CANCELLED;
   };

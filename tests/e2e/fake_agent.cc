@@ -77,6 +77,9 @@ FakeAgent::FakeAgent(const Pki& pki) {
   builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(options),
                            &port_);
   builder.RegisterService(this);
+  // Its threads look this often whether the server ends: 10 s if not told.
+  builder.SetSyncServerOption(
+      grpc::ServerBuilder::SyncServerOption::CQ_TIMEOUT_MSEC, 50);
   server_ = builder.BuildAndStart();
 }
 
