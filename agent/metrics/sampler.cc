@@ -213,7 +213,9 @@ SelectedMounts Sampler::ReadMounts() {
   for (absl::string_view path : kPaths) {
     // The list is long and changes rarely, and the kernel tells when it does.
     if (mounts_known_ && !root_.PinnedHasChanged(path)) return mounts_;
-    absl::StatusOr<std::string> text = root_.ReadPinned(path);
+    // An overlay's line names all of its layers.
+    absl::StatusOr<std::string> text =
+        root_.ReadPinned(path, /*longest_line=*/0);
     if (!text.ok()) continue;
     mounts_ = SelectMounts(ParseMountInfo(*text));
     mounts_known_ = true;

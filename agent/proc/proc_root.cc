@@ -42,7 +42,8 @@ absl::StatusOr<std::string> ProcRoot::Read(absl::string_view path) const {
   return ReadFile(Path(path), kMaxBytes);
 }
 
-absl::StatusOr<std::string> ProcRoot::ReadPinned(absl::string_view path) {
+absl::StatusOr<std::string> ProcRoot::ReadPinned(absl::string_view path,
+                                                 size_t longest_line) {
   int fd = -1;
   {
     absl::MutexLock lock(&mutex_);
@@ -58,7 +59,7 @@ absl::StatusOr<std::string> ProcRoot::ReadPinned(absl::string_view path) {
     }
     fd = found->second.get();
   }
-  return ReadAll(fd, path, kMaxBytes);
+  return ReadAll(fd, path, kMaxBytes, longest_line);
 }
 
 bool ProcRoot::PinnedHasChanged(absl::string_view path) const {

@@ -26,7 +26,9 @@ class ProcRoot {
 
   // As Read, for a file that is read at every scrape and always stands at the
   // same name: its descriptor is kept open, which saves half of the cost.
-  absl::StatusOr<std::string> ReadPinned(absl::string_view path)
+  // `longest_line` as in ReadAll; 0 where a line may have any length.
+  absl::StatusOr<std::string> ReadPinned(absl::string_view path,
+                                         size_t longest_line = 512)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether a pinned file may have changed since it was read last, for those of

@@ -66,14 +66,18 @@ absl::Status CheckSecret(int fd, const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::string> ReadAll(int fd, absl::string_view name,
-                                    size_t max_bytes) {
+                                    size_t max_bytes, size_t longest_line) {
+  // What the kernel gives at most of a file of lines, also on machines where
+  // its pages are larger.
+  constexpr size_t kPage = 4096;
   std::string text;
   size_t length = 0;
   while (true) {
     // Files of /proc do not tell their size, so the buffer grows by doubling.
-    if (text.size() == length) text.resize(std::max<size_t>(4096, length * 2));
-    ssize_t got = pread(fd, text.data() + length, text.size() - length,
-                        static_cast<off_t>(length));
+    if (text.size() == length) text.resize(std::max(kPage, length * 2));
+    const size_t asked = text.size() - length;
+    ssize_t got =
+        pread(fd, text.data() + length, asked, static_cast<off_t>(length));
     if (got < 0) {
       if (errno == EINTR) continue;
       return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", name));
@@ -83,6 +87,10 @@ absl::StatusOr<std::string> ReadAll(int fd, absl::string_view name,
     if (length > max_bytes) {
       return absl::ResourceExhaustedError(
           absl::StrCat(name, " is longer than ", max_bytes, " bytes"));
+    }
+    if (longest_line > 0 &&
+        static_cast<size_t>(got) + longest_line <= std::min(asked, kPage)) {
+      break;
     }
   }
   text.resize(length);

@@ -14,8 +14,13 @@ namespace specula {
 
 // Reads all that `fd` gives from `offset` on, with pread. RESOURCE_EXHAUSTED
 // beyond `max_bytes`; `name` is for the error text only.
+//
+// `longest_line` is for files of /proc and /sys whose lines are never longer,
+// newline included: the kernel gives as many whole lines as a page holds, so
+// what leaves room for one more was the end, and it need not be asked again. 0:
+// read until the kernel says that this is the end.
 absl::StatusOr<std::string> ReadAll(int fd, absl::string_view name,
-                                    size_t max_bytes);
+                                    size_t max_bytes, size_t longest_line = 0);
 
 // Reads a whole file. Errors carry the path: NOT_FOUND, PERMISSION_DENIED,
 // RESOURCE_EXHAUSTED (longer than `max_bytes`).

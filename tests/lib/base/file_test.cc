@@ -231,6 +231,25 @@ TEST_F(FileTest, ALinkIsReplacedAndNotFollowed) {
   EXPECT_EQ(ReadFile(path).value_or(""), "new");
 }
 
+// The kernel gives it page by page, each with a gap where the next record did
+// not fit.
+TEST_F(FileTest, KnowingTheLongestLineLosesNothing) {
+  const UniqueFd fd(open("/proc/crypto", O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) GTEST_SKIP() << "no /proc/crypto";
+  absl::StatusOr<std::string> whole = ReadAll(fd.get(), "crypto", 1 << 20);
+  ASSERT_THAT(whole, IsOk());
+  absl::StatusOr<std::string> lines = ReadAll(fd.get(), "crypto", 1 << 20, 512);
+  ASSERT_THAT(lines, IsOk());
+  EXPECT_EQ(*lines, *whole);
+  for (size_t size : {0, 1, 3583, 3584, 3585, 4095, 4096, 4097, 9000}) {
+    const UniqueFd file(
+        open(Make("f", std::string(size, 'x')).c_str(), O_RDONLY | O_CLOEXEC));
+    absl::StatusOr<std::string> read = ReadAll(file.get(), "f", 1 << 20, 512);
+    ASSERT_THAT(read, IsOk());
+    EXPECT_EQ(read->size(), size);
+  }
+}
+
 TEST_F(FileTest, WritingFailsWithThePathAndLeavesNothing) {
   const std::string path = directory_.Path("missing/f");
   EXPECT_THAT(WriteFileAtomically(path, "x", 0644, true),
