@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "ctl/host_set.h"
+#include "ctl/hosts/host_set.h"
 #include "lib/base/status_macros.h"
 
 namespace specula::ctl {
@@ -29,8 +29,8 @@ absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options) {
         "no hosts: give them by --hosts vm[01-64],10.0.0.7:60120, as "
         "SPECULA_HOSTS, or in ctl.toml");
   }
-  ASSIGN_OR_RETURN(std::vector<HostPort> hosts,
-                   ParseHostSet(options.hosts, kAgentPort));
+  ASSIGN_OR_RETURN(std::vector<std::string> hosts,
+                   EvaluateHostSet(options.hosts, {}, kAgentPort));
   RETURN_IF_ERROR(NeedPath(options.paths.ca, "--ca", "SPECULA_CA"));
   RETURN_IF_ERROR(
       NeedPath(options.paths.certificate, "--cert", "SPECULA_CERT"));
@@ -38,10 +38,10 @@ absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options) {
   ASSIGN_OR_RETURN(Credentials credentials, LoadCredentials(options.paths));
   std::vector<Target> targets;
   targets.reserve(hosts.size());
-  for (HostPort& host : hosts) {
+  for (const std::string& host : hosts) {
     Target target;
     target.id = static_cast<int>(targets.size()) + 1;
-    target.endpoint.address = std::move(host);
+    ASSIGN_OR_RETURN(target.endpoint.address, ParseHostPort(host, kAgentPort));
     target.client = std::make_unique<AgentClient>(
         MakeChannel(target.endpoint, credentials));
     targets.push_back(std::move(target));

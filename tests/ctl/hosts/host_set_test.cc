@@ -1,10 +1,11 @@
-#include "ctl/host_set.h"
+#include "ctl/hosts/host_set.h"
 
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "ctl/hosts/pattern.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/lib/base/testing.h"
@@ -19,13 +20,17 @@ using ::testing::Not;
 
 constexpr auto kOdd = absl::StatusCode::kInvalidArgument;
 
-// The hosts of a set as one text; those with the default port without it.
-std::string Hosts(absl::string_view text) {
-  absl::StatusOr<std::vector<HostPort>> hosts = ParseHostSet(text, 60120);
+absl::StatusOr<std::vector<std::string>> Read(absl::string_view text,
+                                              const HostCatalog& catalog = {},
+                                              uint16_t default_port = 60120) {
+  return EvaluateHostSet(text, catalog, default_port);
+}
+
+// The hosts of a set as one text.
+std::string Hosts(absl::string_view text, const HostCatalog& catalog = {}) {
+  absl::StatusOr<std::vector<std::string>> hosts = Read(text, catalog);
   if (!hosts.ok()) return hosts.status().ToString();
-  return absl::StrJoin(*hosts, " ", [](std::string* out, const HostPort& host) {
-    absl::StrAppend(out, host.port == 60120 ? host.host : FormatHostPort(host));
-  });
+  return absl::StrJoin(*hosts, " ");
 }
 
 TEST(HostSetTest, ReadsWhatPeopleWrite) {
@@ -134,7 +139,7 @@ TEST(HostSetTest, PointsAtThePartThatIsOdd) {
       {"a,vm[\x1b]", "'vm[\\x1b]'", "'\\x1b' is not a number"},
   };
   for (const auto& test : kCases) {
-    const auto hosts = ParseHostSet(test.text, 60120);
+    const auto hosts = Read(test.text);
     EXPECT_THAT(hosts, StatusIs(kOdd, test.part)) << test.text;
     EXPECT_THAT(hosts, StatusIs(kOdd, test.why)) << test.text;
   }
@@ -158,28 +163,146 @@ TEST(HostSetTest, HugeSetsAreRefusedBeforeTheyAreMade) {
       {std::string(1 << 20, 'a') + "[1-100000]", "'aaaa"},
   };
   for (const auto& test : kCases) {
-    EXPECT_THAT(ParseHostSet(test.text, 60120), StatusIs(kOdd, test.part))
+    EXPECT_THAT(Read(test.text), StatusIs(kOdd, test.part))
         << test.text.substr(0, 80);
   }
-  EXPECT_THAT(ParseHostSet("vm[1-100001]", 1),
-              StatusIs(kOdd, "more than 100000 hosts"));
-  EXPECT_THAT(ParseHostSet(std::string(600, 'a') + "[1-9]", 1),
+  EXPECT_THAT(Read("vm[1-100001]"), StatusIs(kOdd, "more than 100000 hosts"));
+  EXPECT_THAT(Read(std::string(600, 'a') + "[1-9]"),
               StatusIs(kOdd, "too long"));
 }
 
 TEST(HostSetTest, TheGreatestSetIsRead) {
-  absl::StatusOr<std::vector<HostPort>> hosts =
-      ParseHostSet("vm[1-50000],r[1-500]n[1-100]", 60120);
+  absl::StatusOr<std::vector<std::string>> hosts =
+      Read("vm[1-50000],r[1-500]n[1-100]");
   ASSERT_THAT(hosts, IsOk());
   EXPECT_EQ(hosts->size(), kMostHosts);
-  EXPECT_EQ(hosts->front().host, "vm1");
-  EXPECT_EQ(hosts->back().host, "r500n100");
-  EXPECT_THAT(ParseHostSet("vm[0-999999999999999/999999999999999]", 1), IsOk());
+  EXPECT_EQ(hosts->front(), "vm1");
+  EXPECT_EQ(hosts->back(), "r500n100");
+  EXPECT_THAT(Read("vm[0-999999999999999/999999999999999]"), IsOk());
 }
 
 TEST(HostSetTest, ADefaultPortOfZeroIsNoPort) {
-  EXPECT_THAT(ParseHostSet("vm1", 0), StatusIs(kOdd, "port 0"));
-  EXPECT_THAT(ParseHostSet("vm1:1", 0), IsOk());
+  EXPECT_THAT(Read("vm1", {}, 0), StatusIs(kOdd, "port 0"));
+  EXPECT_THAT(Read("vm1:1", {}, 0), IsOk());
+}
+
+// The cases of ClusterShell's documentation of nodeset, and their like.
+TEST(HostSetTest, AlgebraGoesFromLeftToRight) {
+  const struct {
+    const char* text;
+    const char* hosts;
+  } kCases[] = {
+      {"node[1-5]!node3", "node1 node2 node4 node5"},
+      {"node[0-10]!node[3-4],node8",
+       "node0 node1 node2 node5 node6 node7 "
+       "node8 node9 node10"},
+      {"node[0-10]!node[3-10],node[8-9]", "node0 node1 node2 node8 node9"},
+      {"node[1-5]&node[4-8]", "node4 node5"},
+      {"node[1-5]^node[4-8]", "node1 node2 node3 node6 node7 node8"},
+      {"node[1-5],node[7-9]&node[4-8]", "node4 node5 node7 node8"},
+      {"node[4-8]&node[1-5],node9", "node4 node5 node9"},
+      {"a!a", ""},
+      {"a&b", ""},
+      {"a^a", ""},
+      {"a^b^a", "b"},
+      {"a ! b , c", "a c"},
+      {"vm1!vm1:60120", ""},
+      {"vm1!vm1:7000", "vm1"},
+      {"vm[1-3,5]!vm[2,5]", "vm1 vm3"},
+  };
+  for (const auto& test : kCases) {
+    EXPECT_EQ(Hosts(test.text), test.hosts) << test.text;
+  }
+}
+
+TEST(HostSetTest, AMissingOperandIsOdd) {
+  for (const char* text :
+       {"a!", "a&", "a^", "a!!b", "a,!b", "a&^b", "!a", "&a", "^a"}) {
+    EXPECT_THAT(Read(text), StatusIs(kOdd, "a host is missing")) << text;
+  }
+  EXPECT_THAT(Read("!db"), StatusIs(kOdd, "*!db"));
+}
+
+TEST(HostSetTest, GroupsAndWildcardsComeFromTheCatalog) {
+  const HostCatalog catalog{
+      .hosts = {"web1", "web2", "db1", "db2.example.com", "web3:7000"},
+      .groups = {{"web", {"web1", "web2", "web3:7000"}},
+                 {"db", {"db1", "db2.example.com"}},
+                 {"rack1", {"web1", "db1"}},
+                 {"rack2", {"web2"}},
+                 {"none", {}}}};
+  const struct {
+    const char* text;
+    const char* hosts;
+  } kCases[] = {
+      {"@web", "web1 web2 web3:7000"},
+      {"@*", "web1 web2 db1 db2.example.com web3:7000"},
+      {"*", "web1 web2 db1 db2.example.com web3:7000"},
+      {"*!@web", "db1 db2.example.com"},
+      {"@web&@rack1", "web1"},
+      {"@rack[1-2]", "web1 db1 web2"},
+      {"@none", ""},
+      {"@none,x", "x"},
+      {"web*", "web1 web2 web3:7000"},
+      {"web?", "web1 web2"},
+      {"*.example.com", "db2.example.com"},
+      {"[1-2]*", ""},
+      {"*[1-2]", "web1 db1 web2"},
+      {"nothing*", ""},
+      {"@db,other", "db1 db2.example.com other"},
+  };
+  for (const auto& test : kCases) {
+    EXPECT_EQ(Hosts(test.text, catalog), test.hosts) << test.text;
+  }
+  EXPECT_THAT(Read("a,@wbe", catalog), StatusIs(kOdd, "'@wbe'"));
+  EXPECT_THAT(Read("@wbe", catalog), StatusIs(kOdd, "@db, @none, @rack1"));
+  EXPECT_THAT(Read("@web"), StatusIs(kOdd, "no groups"));
+  EXPECT_THAT(Read("@", catalog), StatusIs(kOdd, "no such group"));
+}
+
+TEST(MatchesWildcardTest, StarsAndQuestionMarks) {
+  const struct {
+    const char* name;
+    const char* wildcard;
+    bool matches;
+  } kCases[] = {
+      {"", "", true},
+      {"", "*", true},
+      {"", "?", false},
+      {"a", "", false},
+      {"abc", "abc", true},
+      {"abc", "a*c", true},
+      {"abc", "*b*", true},
+      {"abc", "a?c", true},
+      {"abc", "?", false},
+      {"abc", "a*b", false},
+      {"aab", "a*ab", true},
+      {"abab", "*ab", true},
+      {"abcab", "*ab", true},
+      {"a*c", "a*c", true},
+      {"abc", "***", true},
+      {"abc", "abc*", true},
+      {"abc", "abcd*", false},
+      {"mississippi", "m*s*i*p", false},
+      {"mississippi", "m*iss*p?", true},
+  };
+  for (const auto& test : kCases) {
+    EXPECT_EQ(MatchesWildcard(test.name, test.wildcard), test.matches)
+        << test.name << " " << test.wildcard;
+  }
+  const std::string many(50'000, 'a');
+  EXPECT_FALSE(MatchesWildcard(many, "*a*a*a*a*b"));
+}
+
+TEST(HostSetTest, CatalogsDoNotMakeASetTooLarge) {
+  HostCatalog catalog;
+  for (int i = 0; i < 60'000; ++i)
+    catalog.hosts.push_back(absl::StrCat("a", i));
+  catalog.groups["b"] = catalog.hosts;
+  for (std::string& host : catalog.groups["b"]) host[0] = 'b';
+  EXPECT_THAT(Read("*,@b", catalog), StatusIs(kOdd, "more than 100000"));
+  EXPECT_THAT(Read("a*[1-9],*,@b", catalog), StatusIs(kOdd, "more than"));
+  EXPECT_THAT(Read("*&a1", catalog), IsOk());
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
-#include "ctl/host_set.h"
+#include "ctl/hosts/pattern.h"
 
 #include <algorithm>
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -17,11 +16,6 @@ namespace {
 
 // Longer numbers are no counters of hosts, and fit into int64.
 constexpr size_t kMostDigits = 15;
-
-absl::Status Odd(absl::string_view part, absl::string_view why) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("host set: '", EscapeControls(part), "': ", why));
-}
 
 // More than any HOST:PORT has.
 constexpr size_t kMostNameBytes = 512;
@@ -46,10 +40,11 @@ absl::StatusOr<int64_t> ParseNumber(absl::string_view digits,
         return absl::ascii_isdigit(static_cast<unsigned char>(c));
       });
   if (!plain || !absl::SimpleAtoi(digits, &number)) {
-    return Odd(part, absl::StrCat(
-                         "'", EscapeControls(digits),
-                         "' is not a number; a range is written [1-9], [01-64] "
-                         "or [1-9/2,20]"));
+    return OddHostSet(
+        part,
+        absl::StrCat("'", EscapeControls(digits),
+                     "' is not a number; a range is written [1-9], [01-64] "
+                     "or [1-9/2,20]"));
   }
   return number;
 }
@@ -60,7 +55,8 @@ absl::StatusOr<Range> ParseRange(absl::string_view text,
   const size_t slash = text.find('/');
   if (slash != absl::string_view::npos) {
     ASSIGN_OR_RETURN(range.step, ParseNumber(text.substr(slash + 1), part));
-    if (range.step == 0) return Odd(part, "the step of a range cannot be 0");
+    if (range.step == 0)
+      return OddHostSet(part, "the step of a range cannot be 0");
     text = text.substr(0, slash);
   }
   const size_t dash = text.find('-');
@@ -71,7 +67,8 @@ absl::StatusOr<Range> ParseRange(absl::string_view text,
     ASSIGN_OR_RETURN(range.last, ParseNumber(text.substr(dash + 1), part));
   }
   if (range.last < range.first) {
-    return Odd(part, absl::StrCat("the range ", text, " runs backwards"));
+    return OddHostSet(part,
+                      absl::StrCat("the range ", text, " runs backwards"));
   }
   if (first.size() > 1 && first.front() == '0') range.width = first.size();
   return range;
@@ -90,43 +87,24 @@ std::string Padded(int64_t number, size_t width) {
              : digits;
 }
 
-// Splits at commas that stand outside of brackets.
-absl::StatusOr<std::vector<absl::string_view>> SplitParts(
-    absl::string_view text) {
-  std::vector<absl::string_view> parts;
-  size_t begin = 0;
-  bool inside = false;
-  for (size_t i = 0; i <= text.size(); ++i) {
-    if (i == text.size() || (text[i] == ',' && !inside)) {
-      parts.push_back(
-          absl::StripAsciiWhitespace(text.substr(begin, i - begin)));
-      begin = i + 1;
-      continue;
-    }
-    if (text[i] == '[') {
-      if (inside) return Odd(text.substr(begin), "a [ within [ ]");
-      inside = true;
-    } else if (text[i] == ']') {
-      if (!inside) return Odd(text.substr(begin), "a ] without its [");
-      inside = false;
-    }
-  }
-  if (inside) return Odd(parts.back(), "the ] is missing");
-  return parts;
-}
-
 absl::StatusOr<std::vector<Piece>> ParsePieces(absl::string_view part) {
   std::vector<Piece> pieces;
   absl::string_view rest = part;
   while (!rest.empty()) {
     const size_t open = rest.find('[');
     if (open != 0) {
+      if (rest.substr(0, open).find(']') != absl::string_view::npos)
+        return OddHostSet(part, "a ] without its [");
       pieces.push_back({std::string(rest.substr(0, open)), {}});
       rest = open == absl::string_view::npos ? "" : rest.substr(open);
       continue;
     }
     const size_t close = rest.find(']');
+    if (close == absl::string_view::npos)
+      return OddHostSet(part, "the ] is missing");
     const absl::string_view inside = rest.substr(1, close - 1);
+    if (inside.find('[') != absl::string_view::npos)
+      return OddHostSet(part, "a [ within [ ]");
     Piece piece;
     if (inside.find(':') != absl::string_view::npos) {
       piece.text = std::string(rest.substr(0, close + 1));  // an IPv6 address
@@ -142,7 +120,7 @@ absl::StatusOr<std::vector<Piece>> ParsePieces(absl::string_view part) {
   return pieces;
 }
 
-absl::Status CheckSize(const std::vector<Piece>& pieces, size_t already,
+absl::Status CheckSize(const std::vector<Piece>& pieces, size_t most,
                        absl::string_view part) {
   size_t count = 1;
   size_t length = 0;
@@ -156,12 +134,12 @@ absl::Status CheckSize(const std::vector<Piece>& pieces, size_t already,
     }
     count = std::min(count * choices, kMostHosts + 1);
   }
-  if (already + count > kMostHosts) {
-    return Odd(part, absl::StrCat("more than ", kMostHosts, " hosts"));
+  if (count > most) {
+    return OddHostSet(part, absl::StrCat("more than ", kMostHosts, " hosts"));
   }
   // A long text times many numbers would fill the memory before it is refused.
   if (length > kMostNameBytes)
-    return Odd(part.substr(0, 64), "the name is too long");
+    return OddHostSet(part.substr(0, 64), "the name is too long");
   return absl::OkStatus();
 }
 
@@ -188,23 +166,16 @@ std::vector<std::string> Expand(const std::vector<Piece>& pieces) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<HostPort>> ParseHostSet(absl::string_view text,
-                                                   uint16_t default_port) {
-  std::vector<HostPort> hosts;
-  absl::flat_hash_set<std::string> seen;
-  ASSIGN_OR_RETURN(std::vector<absl::string_view> parts, SplitParts(text));
-  for (absl::string_view part : parts) {
-    if (part.empty()) return Odd(text, "a host is missing between commas");
-    ASSIGN_OR_RETURN(std::vector<Piece> pieces, ParsePieces(part));
-    RETURN_IF_ERROR(CheckSize(pieces, hosts.size(), part));
-    for (const std::string& name : Expand(pieces)) {
-      ASSIGN_OR_RETURN(HostPort host, ParseHostPort(name, default_port));
-      if (host.port == 0) return Odd(name, "port 0 cannot be dialled");
-      if (seen.insert(FormatHostPort(host)).second)
-        hosts.push_back(std::move(host));
-    }
-  }
-  return hosts;
+absl::Status OddHostSet(absl::string_view part, absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("host set: '", EscapeControls(part), "': ", why));
+}
+
+absl::StatusOr<std::vector<std::string>> ExpandPattern(
+    absl::string_view pattern, size_t most) {
+  ASSIGN_OR_RETURN(std::vector<Piece> pieces, ParsePieces(pattern));
+  RETURN_IF_ERROR(CheckSize(pieces, most, pattern));
+  return Expand(pieces);
 }
 
 }  // namespace specula::ctl

@@ -1,0 +1,23 @@
+#include "ctl/hosts/inventory.h"
+
+#include "absl/strings/match.h"
+#include "ctl/hosts/inventory_formats.h"
+#include "lib/base/status_macros.h"
+
+namespace specula::ctl {
+
+absl::StatusOr<Inventory> ParseInventory(absl::string_view text,
+                                         const std::string& name,
+                                         uint16_t default_port) {
+  InventoryBuilder builder(default_port);
+  if (absl::EndsWith(name, ".toml")) {
+    RETURN_IF_ERROR(ReadTomlInventory(text, name, builder));
+  } else if (absl::EndsWith(name, ".yml") || absl::EndsWith(name, ".yaml")) {
+    RETURN_IF_ERROR(ReadAnsibleYaml(text, name, builder));
+  } else {
+    RETURN_IF_ERROR(ReadAnsibleIni(text, name, builder));
+  }
+  return std::move(builder).Build();
+}
+
+}  // namespace specula::ctl
