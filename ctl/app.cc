@@ -1,7 +1,6 @@
 #include "ctl/app.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -12,24 +11,27 @@
 #include "ctl/commands/read.h"
 #include "ctl/exit_code.h"
 #include "ctl/interrupt.h"
+#include "ctl/user_files.h"
 #include "lib/config/settings.h"
 #include "lib/rpc/tls_policy.h"
 
 namespace specula::ctl {
 namespace {
 
-std::string DefaultConfigPath() {
-  const char* base = getenv("XDG_CONFIG_HOME");
-  if (base != nullptr && *base == '/')
-    return absl::StrCat(base, "/specula/ctl.toml");
-  const char* home = getenv("HOME");
-  return absl::StrCat(home == nullptr ? "" : home, "/.config/specula/ctl.toml");
-}
-
 void DeclareFleetOptions(CLI::App& app, FleetOptions& options) {
-  app.add_option("--hosts", options.hosts,
-                 "Whom to ask: vm[01-64],10.0.0.[1-9]:60120")
+  app.add_option("--hosts", options.selection.hosts,
+                 "Whom to ask: vm[01-64],@web!vm7,10.0.0.[1-9]:60120; the "
+                 "whole inventory if not given")
       ->envname("SPECULA_HOSTS");
+  app.add_option("-x,--exclude", options.selection.exclude,
+                 "Hosts to leave out: a host set");
+  app.add_option("--pick", options.selection.pick,
+                 "Ask so many of them, chosen by chance")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 31));
+  app.add_option("--inventory", options.inventory,
+                 "The fleet: a file (TOML, lines, Ansible's INI or YAML) or "
+                 "dns:///NAME[:PORT]")
+      ->envname("SPECULA_INVENTORY");
   app.add_option("--ca", options.paths.ca,
                  "Certificates of the authorities of agents (PEM)")
       ->envname("SPECULA_CA");
@@ -69,7 +71,7 @@ int RunApp(int argc, char** argv) {
   app.fallthrough();  // options of the fleet may stand before or after the
                       // command
   CommandContext context;
-  std::string config = DefaultConfigPath();
+  std::string config = UserConfigFile("ctl.toml");
   app.option_defaults()
       ->take_last();  // of the fleet's options the last one counts
   app.add_option("--config", config,
@@ -78,6 +80,7 @@ int RunApp(int argc, char** argv) {
   DeclareFleetOptions(app, context.options);
   app.option_defaults()->multi_option_policy();
   AddListCommand(app, context);
+  AddHostsCommand(app, context);
   AddPingCommand(app, context);
   AddStatusCommand(app, context);
   AddCpuCommand(app, context);

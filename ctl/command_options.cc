@@ -202,20 +202,6 @@ absl::StatusOr<v1::Command> CompleteCommand(
   return command;
 }
 
-absl::StatusOr<std::vector<Target>> OpenHost(FleetOptions options,
-                                             const std::string& host,
-                                             absl::string_view command) {
-  if (!host.empty()) options.hosts = host;
-  ASSIGN_OR_RETURN(std::vector<Target> targets, OpenFleet(options));
-  if (targets.size() != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(command, " takes one host for now, and this names ",
-                     targets.size(), ": ", EscapeControls(options.hosts),
-                     "; the form for a fleet is not there yet"));
-  }
-  return targets;
-}
-
 absl::Status CheckNoFleetForm(const FleetOptions& options,
                               absl::string_view command, bool json) {
   if (options.watch_seconds > 0) {

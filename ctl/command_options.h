@@ -51,13 +51,6 @@ absl::StatusOr<v1::Command> CompleteCommand(
     const CommandOptions& options,
     const std::optional<std::vector<std::string>>& words, Interrupt& interrupt);
 
-// Opens the one host that `host`, if not empty, else --hosts names: the only
-// element, as AskAll takes it. INVALID_ARGUMENT for none and for more than one.
-// `command` is for the error text.
-absl::StatusOr<std::vector<Target>> OpenHost(FleetOptions options,
-                                             const std::string& host,
-                                             absl::string_view command);
-
 // INVALID_ARGUMENT if one of the fleet's options is set that `command` has no
 // use for: --watch, and --json unless `json`.
 absl::Status CheckNoFleetForm(const FleetOptions& options,

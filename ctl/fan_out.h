@@ -12,18 +12,11 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "clients/cpp/agent_client.h"
-#include "clients/cpp/channel.h"
 #include "clients/cpp/outcome.h"
 #include "ctl/interrupt.h"
+#include "ctl/target.h"
 
 namespace specula::ctl {
-
-// One host that is asked, with the channel that is kept for it.
-struct Target {
-  int id = 0;  // 1 to N, in the order of the host set
-  Endpoint endpoint;
-  std::unique_ptr<AgentClient> client;
-};
 
 // What one host answered. The answer is valid if the outcome is ok.
 template <typename Response>

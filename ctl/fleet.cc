@@ -1,16 +1,26 @@
 #include "ctl/fleet.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <memory>
+#include <random>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "ctl/hosts/host_set.h"
+#include "absl/strings/strip.h"
+#include "ctl/hosts/dns.h"
+#include "ctl/user_files.h"
+#include "lib/base/file.h"
+#include "lib/base/format.h"
 #include "lib/base/status_macros.h"
 
 namespace specula::ctl {
 namespace {
 
 constexpr uint16_t kAgentPort = 60120;
+constexpr size_t kMostInventoryBytes = 16 << 20;
+constexpr absl::string_view kDnsScheme = "dns:///";
 
 absl::Status NeedPath(const std::string& path, absl::string_view flag,
                       absl::string_view variable) {
@@ -21,16 +31,27 @@ absl::Status NeedPath(const std::string& path, absl::string_view flag,
       variable, ", or in ctl.toml; 'specula pki' makes the files"));
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options) {
-  if (options.hosts.empty()) {
-    return absl::InvalidArgumentError(
-        "no hosts: give them by --hosts vm[01-64],10.0.0.7:60120, as "
-        "SPECULA_HOSTS, or in ctl.toml");
+// All addresses of a name; their certificates are for the name.
+absl::StatusOr<Inventory> InventoryFromDns(absl::string_view place,
+                                           absl::Duration timeout) {
+  ASSIGN_OR_RETURN(HostPort service, ParseHostPort(place, kAgentPort));
+  ASSIGN_OR_RETURN(std::vector<std::string> addresses,
+                   ResolveAll(service.host, timeout));
+  Inventory inventory;
+  for (std::string& address : addresses) {
+    InventoryHost host;
+    host.address = {std::move(address), service.port};
+    host.name = service.port == kAgentPort ? host.address.host
+                                           : FormatHostPort(host.address);
+    host.certificate_name = service.host;
+    inventory.catalog.hosts.push_back(host.name);
+    inventory.hosts.push_back(std::move(host));
   }
-  ASSIGN_OR_RETURN(std::vector<std::string> hosts,
-                   EvaluateHostSet(options.hosts, {}, kAgentPort));
+  return inventory;
+}
+
+absl::StatusOr<std::vector<Target>> OpenTargets(
+    const FleetOptions& options, std::vector<SelectedHost> hosts) {
   RETURN_IF_ERROR(NeedPath(options.paths.ca, "--ca", "SPECULA_CA"));
   RETURN_IF_ERROR(
       NeedPath(options.paths.certificate, "--cert", "SPECULA_CERT"));
@@ -38,15 +59,87 @@ absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options) {
   ASSIGN_OR_RETURN(Credentials credentials, LoadCredentials(options.paths));
   std::vector<Target> targets;
   targets.reserve(hosts.size());
-  for (const std::string& host : hosts) {
+  for (SelectedHost& host : hosts) {
     Target target;
-    target.id = static_cast<int>(targets.size()) + 1;
-    ASSIGN_OR_RETURN(target.endpoint.address, ParseHostPort(host, kAgentPort));
+    target.id = host.id;
+    target.name = std::move(host.name);
+    target.endpoint = {std::move(host.address),
+                       std::move(host.certificate_name)};
     target.client = std::make_unique<AgentClient>(
         MakeChannel(target.endpoint, credentials));
     targets.push_back(std::move(target));
   }
   return targets;
+}
+
+bool IsId(const std::string& text) {
+  return !text.empty() && text.size() <= 6 &&
+         text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+}  // namespace
+
+absl::StatusOr<Inventory> LoadInventory(const FleetOptions& options) {
+  std::string place = options.inventory;
+  const bool usual = place.empty();
+  if (usual) place = UserConfigFile("inventory.toml");
+  absl::string_view name = place;
+  if (absl::ConsumePrefix(&name, kDnsScheme)) {
+    return InventoryFromDns(name, absl::Seconds(options.timeout_seconds));
+  }
+  absl::StatusOr<std::string> text = ReadFile(place, kMostInventoryBytes);
+  if (usual && absl::IsNotFound(text.status())) return Inventory();
+  RETURN_IF_ERROR(text.status());
+  return ParseInventory(*text, place, kAgentPort);
+}
+
+absl::StatusOr<std::vector<SelectedHost>> SelectFleet(
+    const FleetOptions& options) {
+  ASSIGN_OR_RETURN(Inventory inventory, LoadInventory(options));
+  if (options.selection.hosts.empty() && inventory.hosts.empty()) {
+    return absl::InvalidArgumentError(
+        "no hosts: give them by --hosts vm[01-64],10.0.0.7:60120, as "
+        "SPECULA_HOSTS, in ctl.toml, or keep an inventory (--inventory FILE)");
+  }
+  return SelectHosts(options.selection, inventory, kAgentPort,
+                     std::random_device()());
+}
+
+absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options) {
+  ASSIGN_OR_RETURN(std::vector<SelectedHost> hosts, SelectFleet(options));
+  return OpenTargets(options, std::move(hosts));
+}
+
+absl::StatusOr<std::vector<Target>> OpenHost(FleetOptions options,
+                                             const std::string& host,
+                                             absl::string_view command) {
+  if (!host.empty() && !IsId(host)) options.selection.hosts = host;
+  ASSIGN_OR_RETURN(std::vector<SelectedHost> hosts, SelectFleet(options));
+  if (IsId(host)) {
+    // A host may be called "2"; that goes before its place in the list.
+    const bool named = std::any_of(
+        hosts.begin(), hosts.end(),
+        [&](const SelectedHost& known) { return known.name == host; });
+    int id = 0;
+    if (!absl::SimpleAtoi(host, &id)) id = 0;
+    std::erase_if(hosts, [&](const SelectedHost& known) {
+      return named ? known.name != host : known.id != id;
+    });
+    if (hosts.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("there is no host with the id ", host,
+                       "; 'specula list' shows them"));
+    }
+  }
+  if (hosts.size() != 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        command, " takes one host for now, and this names ", hosts.size(), ": ",
+        options.selection.hosts.empty()
+            ? "the whole inventory"
+            : EscapeControls(options.selection.hosts),
+        "; the form for a fleet is not there yet"));
+  }
+  return OpenTargets(options, std::move(hosts));
 }
 
 }  // namespace specula::ctl

@@ -29,11 +29,10 @@ std::string JsonMessage(const google::protobuf::Message& message) {
 std::string JsonLine(const Target& target, const Ending& ending,
                      absl::Duration elapsed, absl::string_view name,
                      const google::protobuf::Message* payload) {
-  const HostPort& address = target.endpoint.address;
-  std::string line =
-      absl::StrFormat("{\"id\":%d,\"host\":%s,\"port\":%d,\"outcome\":%s",
-                      target.id, JsonString(address.host), address.port,
-                      JsonString(OutcomeName(ending.outcome)));
+  std::string line = absl::StrFormat(
+      "{\"id\":%d,\"host\":%s,\"port\":%d,\"outcome\":%s", target.id,
+      JsonString(HostName(target)), target.endpoint.address.port,
+      JsonString(OutcomeName(ending.outcome)));
   if (!ending.reason.empty())
     absl::StrAppend(&line, ",\"reason\":", JsonString(ending.reason));
   absl::StrAppendFormat(&line, ",\"elapsed_seconds\":%.6f",

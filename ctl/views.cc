@@ -13,7 +13,6 @@ namespace {
 
 constexpr auto kRight = Table::Align::kRight;
 constexpr auto kLeft = Table::Align::kLeft;
-constexpr uint16_t kUsualPort = 60120;
 constexpr char kNone[] = "-";
 
 std::string Percent(double share) {
@@ -85,11 +84,6 @@ std::string FilesystemNote(const v1::Filesystem& row) {
 }
 
 }  // namespace
-
-std::string HostLabel(const Target& target) {
-  const HostPort& address = target.endpoint.address;
-  return address.port == kUsualPort ? address.host : FormatHostPort(address);
-}
 
 std::string EndingText(const Ending& ending) {
   return absl::StrCat(OutcomeName(ending.outcome),

@@ -42,9 +42,6 @@ std::string ViewProcesses(const std::vector<Target>& targets,
                           const Results<v1::ProcessesResponse>& results,
                           const ViewOptions& options);
 
-// How a host is named in a table: without the port where it is the usual one.
-std::string HostLabel(const Target& target);
-
 // "refused: the server's certificate …".
 std::string EndingText(const Ending& ending);
 

@@ -26,6 +26,7 @@ struct CommandContext {
 
 // Each declares one subcommand on `app`, whose choice sets context.run.
 void AddListCommand(CLI::App& app, CommandContext& context);
+void AddHostsCommand(CLI::App& app, CommandContext& context);
 void AddPingCommand(CLI::App& app, CommandContext& context);
 void AddStatusCommand(CLI::App& app, CommandContext& context);
 void AddCpuCommand(CLI::App& app, CommandContext& context);

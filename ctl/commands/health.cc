@@ -27,9 +27,8 @@ std::string ViewList(const std::vector<Target>& targets,
   Table table({{"ID"}, {"HOST"}, {"PORT"}, {"STATUS"}});
   for (size_t i = 0; i < targets.size(); ++i) {
     const Ending& ending = results[i].ending;
-    const HostPort& address = targets[i].endpoint.address;
-    table.AddNote({absl::StrCat(targets[i].id), address.host,
-                   absl::StrCat(address.port),
+    table.AddNote({absl::StrCat(targets[i].id), HostName(targets[i]),
+                   absl::StrCat(targets[i].endpoint.address.port),
                    ending.outcome == Outcome::kOk
                        ? "connected"
                        : absl::StrCat("offline (", EndingText(ending), ")")});

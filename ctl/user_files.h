@@ -1,0 +1,16 @@
+#ifndef SPECULA_CTL_USER_FILES_H_
+#define SPECULA_CTL_USER_FILES_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace specula::ctl {
+
+// Where a user's own file `name` of ours is kept: $XDG_CONFIG_HOME/specula, or
+// ~/.config/specula.
+std::string UserConfigFile(absl::string_view name);
+
+}  // namespace specula::ctl
+
+#endif  // SPECULA_CTL_USER_FILES_H_
