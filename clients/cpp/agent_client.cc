@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "clients/cpp/callback_threads.h"
 #include "lib/rpc/grpc_status.h"
 
 namespace specula {
@@ -43,12 +42,14 @@ AgentClient::Call Begin(
   call->request = request;
   Async* async = stub->async();
   (async->*method)(&call->context, &call->request, &call->response,
-                   [call, done = std::move(done)](grpc::Status status) {
-                     if (status.ok()) {
-                       done(std::move(call->response));
-                     } else {
-                       done(FromGrpc(status));
-                     }
+                   [call, done = std::move(done)](grpc::Status status) mutable {
+                     using Answer = absl::StatusOr<Response>;
+                     Answer answer = status.ok()
+                                         ? Answer(std::move(call->response))
+                                         : Answer(FromGrpc(status));
+                     // Before the answer: who has it may want the call gone.
+                     call.reset();
+                     done(std::move(answer));
                    });
   return call;
 }
@@ -78,9 +79,7 @@ bool SaysServing(const grpc::ByteBuffer& response) {
 }  // namespace
 
 AgentClient::AgentClient(std::shared_ptr<grpc::Channel> channel)
-    : channel_(std::move(channel)), stub_(v1::Specula::NewStub(channel_)) {
-  KeepCallbackThreads();
-}
+    : channel_(std::move(channel)), stub_(v1::Specula::NewStub(channel_)) {}
 
 AgentClient::Call AgentClient::Status(const v1::StatusRequest& request,
                                       absl::Duration deadline,
@@ -133,12 +132,13 @@ AgentClient::Call AgentClient::CheckHealth(
   call->stub.UnaryCall(
       &call->context, "/grpc.health.v1.Health/Check", grpc::StubOptions(),
       &call->request, &call->response,
-      [call, done = std::move(done)](grpc::Status status) {
+      [call, done = std::move(done)](grpc::Status status) mutable {
+        absl::Status answer = FromGrpc(status);
         if (status.ok() && !SaysServing(call->response)) {
-          done(absl::UnavailableError("the agent says it does not serve"));
-        } else {
-          done(FromGrpc(status));
+          answer = absl::UnavailableError("the agent says it does not serve");
         }
+        call.reset();
+        done(answer);
       });
   return call;
 }

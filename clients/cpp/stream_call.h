@@ -15,7 +15,6 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "clients/cpp/agent_client.h"
-#include "clients/cpp/callback_threads.h"
 #include "lib/rpc/grpc_status.h"
 
 namespace specula {
@@ -94,9 +93,7 @@ class StreamCall : public PendingCall,
              const StreamOptions& options, bool connection_answers)
       : channel_(std::move(channel)),
         options_(options),
-        connection_answers_(connection_answers) {
-    KeepCallbackThreads();
-  }
+        connection_answers_(connection_answers) {}
 
   // Makes the stub's call with this reactor.
   virtual void Call(grpc::ClientContext* context) = 0;
