@@ -111,13 +111,16 @@ void TailReactor::Pump() {
       writing_ = true;
       StartWrite(&writing_message_);
     }
-    if (next_message_.has_value() || !Step()) return;
+    if (!Step()) return;
   }
 }
 
 bool TailReactor::Step() {
+  // Without room, too: files that lose the name while the reader stands still
+  // are found only as long as they have it.
+  const size_t room = next_message_.has_value() ? 0 : kRoomBytes;
   absl::StatusOr<Follower::Progress> progress =
-      follower_->Step(MonotonicNow(), kRoomBytes);
+      follower_->Step(MonotonicNow(), room);
   if (!progress.ok()) {
     flush_ = true;
     End(progress.status());
