@@ -193,14 +193,14 @@ bool Sampler::IsWholeDisk(const std::string& name) {
   }
   // A partition has no directory of its own in /sys/block. A name with a slash
   // (cciss/c0d0) stands there with '!'.
-  return whole_disks_.Get(name, [&] {
+  return whole_disks_.Get(name, MonotonicNow(), [&] {
     return root_.Exists(
         absl::StrCat("/sys/block/", absl::StrReplaceAll(name, {{"/", "!"}})));
   });
 }
 
 bool Sampler::IsVirtualInterface(const std::string& name) {
-  return virtual_interfaces_.Get(name, [&] {
+  return virtual_interfaces_.Get(name, MonotonicNow(), [&] {
     return root_.Exists(absl::StrCat("/sys/devices/virtual/net/", name));
   });
 }
