@@ -15,7 +15,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "clients/cpp/agent_client.h"
-#include "lib/rpc/grpc_status.h"
+#include "clients/cpp/call_status.h"
 
 namespace specula {
 
@@ -145,8 +145,8 @@ class StreamCall : public PendingCall,
       absl::MutexLock lock(&mutex_);
       late = late_;
     }
-    OnFinished(late ? absl::DeadlineExceededError("no answer in time")
-                    : FromGrpc(status));
+    const grpc::Status no_answer(grpc::StatusCode::DEADLINE_EXCEEDED, "");
+    OnFinished(CallStatus(late ? no_answer : status, *channel_));
   }
 
   void OnNoAnswer() {
