@@ -16,6 +16,7 @@
 #include "agent/directories.h"
 #include "agent/options.h"
 #include "lib/base/log.h"
+#include "lib/base/standard_fds.h"
 #include "lib/rpc/tls_policy.h"
 
 namespace {
@@ -93,6 +94,7 @@ specula::agent::BrokerOptions ToBrokerOptions(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!specula::StandardFdsAreSafe()) return 1;
   auto parsed = specula::agent::ParseOptions(argc, argv);
   if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
   const auto& options = std::get<Options>(parsed);

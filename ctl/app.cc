@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iostream>
 #include <string>
 
 #include "CLI/CLI.hpp"
@@ -104,7 +105,8 @@ int RunApp(int argc, char** argv) {
   try {
     app.parse(own, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+    if (app.exit(error) != 0) return kExitUsage;
+    return std::cout.flush() ? kExitOk : kExitNoResult;
   }
   if (context.words.has_value() && !context.takes_words) {
     return UsageError(absl::InvalidArgumentError(

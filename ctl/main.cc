@@ -4,8 +4,11 @@
 
 #include "absl/synchronization/mutex.h"
 #include "ctl/app.h"
+#include "ctl/exit_code.h"
+#include "lib/base/standard_fds.h"
 
 int main(int argc, char** argv) {
+  if (!specula::StandardFdsAreSafe()) return specula::ctl::kExitNoResult;
   mallopt(M_ARENA_MAX, 2);  // thousands of channels on few threads
 #ifdef NDEBUG
   // Debian's abseil looks for deadlock cycles in every lock that gRPC takes.

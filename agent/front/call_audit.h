@@ -51,7 +51,10 @@ class CallAudit {
 };
 
 // Records that somebody was refused, by the gate or in the handshake: of
-// strangers, so only some of many alike (see audit::Limiter). Thread-safe.
+// strangers, so only some of many alike (see audit::Limiter). Not from where:
+// gRPC 1.51 gives its hooks for certificates and for calls no connection, no
+// descriptor and no address, and which of the acceptor's connections it is
+// could only be guessed. Thread-safe.
 class DenialAudit {
  public:
   // `writer` must outlive it.

@@ -62,7 +62,7 @@ void ExecReactor::Spawned(absl::StatusOr<BrokerClient::Spawned> spawned) {
       client.EndTree(order);
     });
   } else {
-    v1::ExecStarted* started = next_message_.emplace().mutable_started();
+    v1::ExecStarted* started = outbox_.MakeNext().mutable_started();
     started->set_pid(spawned->facts.pid());
     started->set_start_ticks(spawned->facts.start_ticks());
   }
@@ -80,7 +80,7 @@ void ExecReactor::Gone(const broker::Gone& gone) {
 }
 
 bool ExecReactor::TakeFrom(OutputPipe& pipe, bool is_stdout) {
-  v1::ExecResponse& message = next_message_.emplace();
+  v1::ExecResponse& message = outbox_.MakeNext();
   std::string* chunk =
       is_stdout ? message.mutable_stdout() : message.mutable_stderr();
   while (pipe.Read(*chunk)) {
@@ -94,7 +94,7 @@ bool ExecReactor::TakeFrom(OutputPipe& pipe, bool is_stdout) {
     // Beyond the limit: what comes is read, so that the program can go on, and
     // dropped.
   }
-  next_message_.reset();
+  outbox_.DropNext();
   return false;
 }
 
@@ -126,7 +126,7 @@ void ExecReactor::Pump() {
   if (finished_) return;
   if (job_ == 0) return;
   if (ending_) {
-    next_message_.reset();
+    outbox_.DropNext();
     DiscardOutput();
     if (gone_.has_value()) {
       out_->Close();
@@ -136,18 +136,14 @@ void ExecReactor::Pump() {
     }
   }
   while (true) {
-    if (!writing_ && next_message_.has_value()) {
-      writing_message_ = *std::move(next_message_);
-      next_message_.reset();
-      writing_ = true;
-      StartWrite(&writing_message_);
+    if (const v1::ExecResponse* message = outbox_.TakeNext()) {
+      StartWrite(message);
     }
-    if (next_message_.has_value())
-      return;  // both places are taken: the child waits
+    if (outbox_.full()) return;  // the child waits
     if (ending_ || !NextOutput()) break;
   }
   SayFinishedReading();
-  if (gone_.has_value() && !writing_) {
+  if (gone_.has_value() && !outbox_.writing()) {
     // After `gone` nobody writes any more, but for what could not be killed.
     const bool drained = pipes_at_end() && !gone_->drain_over();
     out_->Close();
@@ -156,13 +152,13 @@ void ExecReactor::Pump() {
       FinishWith(absl::InternalError("the program could not be killed"));
       return;
     }
-    *writing_message_.mutable_exited() =
+    *outbox_.MakeNext().mutable_exited() =
         ToExited(*exited_, *gone_, drained, truncated_);
-    audit_.Exited(writing_message_.exited(), sent_bytes_);
+    const v1::ExecResponse* last = outbox_.TakeNext();
+    audit_.Exited(last->exited(), sent_bytes_);
     finished_ = true;
     context_.streams.Remove(this);
-    StartWriteAndFinish(&writing_message_, grpc::WriteOptions(),
-                        grpc::Status::OK);
+    StartWriteAndFinish(last, grpc::WriteOptions(), grpc::Status::OK);
     return;
   }
   // With a message on its way there is room for one more.
@@ -171,7 +167,7 @@ void ExecReactor::Pump() {
 }
 
 void ExecReactor::Written(bool ok) {
-  writing_ = false;
+  outbox_.Written();
   if (finished_) return;
   if (!ok) End(absl::CancelledError("the caller is gone"));
   if (job_ == 0 && ending_ && !spawning_) {
@@ -201,7 +197,7 @@ void ExecReactor::End(const absl::Status& status) {
 }
 
 void ExecReactor::FinishWith(const absl::Status& status) {
-  if (writing_) {
+  if (outbox_.writing()) {
     // Written comes back here; what is said then is the same.
     ending_ = true;
     end_status_ = status;

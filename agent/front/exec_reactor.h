@@ -9,6 +9,7 @@
 #include "agent/front/broker_link.h"
 #include "agent/front/call_audit.h"
 #include "agent/front/event_loop.h"
+#include "agent/front/outbox.h"
 #include "agent/front/output_pipe.h"
 #include "agent/front/stream_set.h"
 #include "specula/v1/specula.pb.h"
@@ -80,9 +81,7 @@ class ExecReactor final : public grpc::ServerWriteReactor<v1::ExecResponse>,
   std::optional<broker::Exited> exited_;
   std::optional<broker::Gone> gone_;
 
-  v1::ExecResponse writing_message_;
-  std::optional<v1::ExecResponse> next_message_;
-  bool writing_ = false;
+  Outbox<v1::ExecResponse> outbox_;
   bool ending_ = false;  // by something else than the program's end
   bool finished_ = false;
   absl::Status end_status_;

@@ -1,10 +1,14 @@
 #include "agent/front/tail_hub.h"
 
+#include <utility>
+#include <vector>
+
 namespace specula::agent {
 
 using Descriptor = boost::asio::posix::stream_descriptor;
 
-TailHub::TailHub(EventLoop& loop) : descriptor_(loop.context()) {
+TailHub::TailHub(EventLoop& loop, absl::Duration retry)
+    : retry_(retry), descriptor_(loop.context()), timer_(loop.context()) {
   if (watcher_.fd() < 0) return;  // no inotify: every Tail polls
   descriptor_.assign(watcher_.fd());
   loop.Post([this] { Wait(); });
@@ -25,6 +29,37 @@ TailHub::Id TailHub::Add(const std::string& path, OnWake wake) {
 void TailHub::Remove(Id id) {
   watcher_.Remove(id);
   wakes_.erase(id);
+  unarmed_.erase(id);
+}
+
+absl::Status TailHub::Arm(Id id) {
+  absl::Status status = watcher_.Arm(id);
+  if (status.ok()) {
+    unarmed_.erase(id);
+  } else {
+    unarmed_.insert(id);
+    RetryLater();
+  }
+  return status;
+}
+
+void TailHub::RetryLater() {
+  if (std::exchange(retrying_, true)) return;
+  timer_.expires_after(absl::ToChronoNanoseconds(retry_));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    retrying_ = false;
+    const std::vector<Id> ids(unarmed_.begin(), unarmed_.end());
+    for (const Id id : ids) {
+      // One that was woken before may have removed this one.
+      auto place = wakes_.find(id);
+      if (place == wakes_.end()) continue;
+      const OnWake call = place->second;
+      call(/*name_changed=*/true);
+    }
+    // For those who did not try.
+    if (!unarmed_.empty()) RetryLater();
+  });
 }
 
 void TailHub::Wait() {

@@ -2,11 +2,14 @@
 #define SPECULA_AGENT_FRONT_TAIL_HUB_H_
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <string>
 #include <utility>  // before Boost.Asio 1.74, which forgets it
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/time/time.h"
 #include "agent/front/event_loop.h"
 #include "agent/tail/watcher.h"
 
@@ -22,21 +25,28 @@ class TailHub {
   // look.
   using OnWake = std::function<void(bool name_changed)>;
 
-  explicit TailHub(EventLoop& loop);
+  // `retry`: how long a subscription that could not be armed waits for the next
+  // try, which it is told of as a wake with name_changed.
+  explicit TailHub(EventLoop& loop, absl::Duration retry = absl::Seconds(10));
   ~TailHub();
 
   Id Add(const std::string& path, OnWake wake);
   // After it the callback is not called any more.
   void Remove(Id id);
   // See Watcher::Arm.
-  absl::Status Arm(Id id) { return watcher_.Arm(id); }
+  absl::Status Arm(Id id);
 
  private:
   void Wait();
+  void RetryLater();
 
+  const absl::Duration retry_;
   Watcher watcher_;
   boost::asio::posix::stream_descriptor descriptor_;  // borrows the watcher's
   absl::flat_hash_map<Id, OnWake> wakes_;
+  absl::flat_hash_set<Id> unarmed_;  // of whose changes perhaps nobody tells
+  boost::asio::steady_timer timer_;
+  bool retrying_ = false;  // the timer runs
 };
 
 }  // namespace specula::agent

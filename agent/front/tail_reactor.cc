@@ -105,19 +105,23 @@ void TailReactor::Woken(bool name_changed) {
 void TailReactor::Pump() {
   if (follower_ == nullptr) return;
   while (!ending_) {
-    if (!writing_ && next_message_.has_value()) {
-      writing_message_ = *std::move(next_message_);
-      next_message_.reset();
-      writing_ = true;
-      StartWrite(&writing_message_);
-    }
-    if (next_message_.has_value() || !Step()) return;
+    Send();
+    if (!Step()) return;
   }
 }
 
+bool TailReactor::Send() {
+  const v1::TailResponse* message = outbox_.TakeNext();
+  if (message != nullptr) StartWrite(message);
+  return message != nullptr;
+}
+
 bool TailReactor::Step() {
+  // Without room, too: files that lose the name while the reader stands still
+  // are found only as long as they have it.
+  const size_t room = outbox_.full() ? 0 : kRoomBytes;
   absl::StatusOr<Follower::Progress> progress =
-      follower_->Step(MonotonicNow(), kRoomBytes);
+      follower_->Step(MonotonicNow(), room);
   if (!progress.ok()) {
     flush_ = true;
     End(progress.status());
@@ -126,7 +130,7 @@ bool TailReactor::Step() {
   const bool has_item = progress->item.has_value();
   if (has_item) {
     sent_bytes_ += static_cast<int64_t>(progress->item->data.size());
-    next_message_ = ToResponse(*std::move(progress->item));
+    outbox_.MakeNext() = ToResponse(*std::move(progress->item));
   }
   if (progress->open.has_value()) Open(*progress->open);
   if (progress->done) {
@@ -169,7 +173,7 @@ void TailReactor::WakeAt(absl::Duration time) {
 }
 
 void TailReactor::Written(bool ok) {
-  writing_ = false;
+  outbox_.Written();
   flush_ = flush_ && ok;
   if (!ok) End(absl::CancelledError("the caller is gone"));
   if (ending_) {
@@ -190,14 +194,8 @@ void TailReactor::End(const absl::Status& status) {
 }
 
 void TailReactor::MaybeFinish() {
-  if (finished_ || writing_ || opening_) return;
-  if (flush_ && next_message_.has_value()) {
-    writing_message_ = *std::move(next_message_);
-    next_message_.reset();
-    writing_ = true;
-    StartWrite(&writing_message_);
-    return;
-  }
+  if (finished_ || outbox_.writing() || opening_) return;
+  if (flush_ && Send()) return;
   finished_ = true;
   audit_.Ended(end_status_, sent_bytes_);
   Finish(ToGrpc(end_status_));

@@ -11,6 +11,7 @@
 #include "agent/front/broker_link.h"
 #include "agent/front/call_audit.h"
 #include "agent/front/event_loop.h"
+#include "agent/front/outbox.h"
 #include "agent/front/stream_set.h"
 #include "agent/front/tail_hub.h"
 #include "agent/tail/follower.h"
@@ -51,6 +52,8 @@ class TailReactor final : public grpc::ServerWriteReactor<v1::TailResponse>,
   void Woken(bool name_changed);
   void Arm();
   void Pump();
+  // Writes the next message if none is on its way; false if there is none.
+  bool Send();
   // One step of the follower; false if it has nothing more now.
   bool Step();
   void Open(const std::string& path);
@@ -66,10 +69,8 @@ class TailReactor final : public grpc::ServerWriteReactor<v1::TailResponse>,
   std::optional<TailHub::Id> subscription_;
   boost::asio::steady_timer timer_;
   bool opening_ = false;  // the broker was asked and has not answered
-  v1::TailResponse writing_message_;
-  std::optional<v1::TailResponse> next_message_;
+  Outbox<v1::TailResponse> outbox_;
   int64_t sent_bytes_ = 0;
-  bool writing_ = false;
   bool ending_ = false;
   bool flush_ = false;  // what was read is still to be sent at the end
   bool finished_ = false;

@@ -7,29 +7,36 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 
 namespace specula::agent {
 
 // Remembers what was found out about a name, where finding out costs a system
 // call and the answer stays the same as long as the name stands for the same
-// thing. Bounded: when too many names were seen, all are forgotten.
-// Thread-safe.
+// thing, which may not be for ever. Bounded: when too many names were seen, and
+// 5 minutes after the first, all are forgotten. Thread-safe.
 template <typename T>
 class Memo {
  public:
+  // `now` as of MonotonicNow().
   template <typename FindOut>
-  T Get(const std::string& name, FindOut find_out) ABSL_LOCKS_EXCLUDED(mutex_) {
+  T Get(const std::string& name, absl::Duration now, FindOut find_out)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
+    if (now - first_time_ >= kMaxAge) known_.clear();
     if (auto known = known_.find(name); known != known_.end())
       return known->second;
     if (known_.size() >= kMost) known_.clear();
+    if (known_.empty()) first_time_ = now;
     return known_[name] = find_out();
   }
 
  private:
   static constexpr size_t kMost = 1024;
+  static constexpr absl::Duration kMaxAge = absl::Minutes(5);
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, T> known_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration first_time_ ABSL_GUARDED_BY(mutex_);  // of the oldest known
 };
 
 }  // namespace specula::agent

@@ -1,6 +1,5 @@
 #include "agent/metrics/sampler.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,10 +8,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "agent/metrics/cpu.h"
 #include "agent/metrics/memory.h"
@@ -64,16 +61,6 @@ void FillPressureLine(const PressureShares& shares, v1::PressureLine* line) {
   line->set_five_minutes(shares.five_minutes);
 }
 
-// `self` reads the /proc the agent itself is in, whatever host it looks at.
-int64_t OwnResidentBytes(ProcRoot& self) {
-  absl::StatusOr<std::string> statm = self.ReadPinned("/proc/self/statm");
-  int64_t pages = 0;
-  if (!statm.ok()) return 0;
-  const std::vector<absl::string_view> fields = absl::StrSplit(*statm, ' ');
-  if (fields.size() < 2 || !absl::SimpleAtoi(fields[1], &pages)) return 0;
-  return pages * sysconf(_SC_PAGESIZE);
-}
-
 }  // namespace
 
 Sampler::Sampler(ProcRoot& root) : Sampler(root, RealStatvfs) {}
@@ -81,6 +68,7 @@ Sampler::Sampler(ProcRoot& root) : Sampler(root, RealStatvfs) {}
 Sampler::Sampler(ProcRoot& root, Statvfs statvfs)
     : root_(root),
       self_(""),
+      own_usage_(self_, getppid()),  // the broker starts the front
       statvfs_(std::move(statvfs)),
       host_(ReadHostFacts(root)),
       cgroup_(root),
@@ -109,10 +97,8 @@ Sampler::Ref<ProcessList> Sampler::ReadProcesses() {
 }
 
 Sampler::Ref<absl::Duration> Sampler::ReadSelf() {
-  rusage usage;
-  if (getrusage(RUSAGE_SELF, &usage) != 0) return nullptr;
-  return MakeSample(absl::DurationFromTimeval(usage.ru_utime) +
-                    absl::DurationFromTimeval(usage.ru_stime));
+  std::optional<absl::Duration> time = own_usage_.CpuTime();
+  return time.has_value() ? MakeSample(*time) : nullptr;
 }
 
 absl::Duration Sampler::Prime(unsigned kinds, BaselineSet& baselines) {
@@ -137,7 +123,7 @@ absl::Duration Sampler::Prime(unsigned kinds, BaselineSet& baselines) {
   }
   if (status) {
     prime(baselines.network, [this] { return ReadNetwork(); });
-    prime(baselines.self, [] { return ReadSelf(); });
+    prime(baselines.self, [this] { return ReadSelf(); });
   }
   if ((kinds & kProcessCounters) != 0) {
     prime(baselines.processes, [this] { return ReadProcesses(); });
@@ -193,14 +179,14 @@ bool Sampler::IsWholeDisk(const std::string& name) {
   }
   // A partition has no directory of its own in /sys/block. A name with a slash
   // (cciss/c0d0) stands there with '!'.
-  return whole_disks_.Get(name, [&] {
+  return whole_disks_.Get(name, MonotonicNow(), [&] {
     return root_.Exists(
         absl::StrCat("/sys/block/", absl::StrReplaceAll(name, {{"/", "!"}})));
   });
 }
 
 bool Sampler::IsVirtualInterface(const std::string& name) {
-  return virtual_interfaces_.Get(name, [&] {
+  return virtual_interfaces_.Get(name, MonotonicNow(), [&] {
     return root_.Exists(absl::StrCat("/sys/devices/virtual/net/", name));
   });
 }
@@ -376,7 +362,7 @@ void Sampler::FillSystem(BaselineSet& baselines, v1::StatusResponse* status) {
 
   v1::Agent* agent = status->mutable_agent();
   *agent->mutable_start_time() = ToProto(start_time_);
-  agent->set_memory_bytes(OwnResidentBytes(self_));
+  agent->set_memory_bytes(own_usage_.ResidentBytes());
   if (Ref<absl::Duration> self = ReadSelf(); self != nullptr) {
     const Window<absl::Duration> window(baselines.self, self);
     if (window.value() != nullptr && window.length > absl::ZeroDuration()) {

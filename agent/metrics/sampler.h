@@ -12,6 +12,7 @@
 #include "agent/metrics/disk.h"
 #include "agent/metrics/host.h"
 #include "agent/metrics/memo.h"
+#include "agent/metrics/own_usage.h"
 #include "agent/metrics/processes.h"
 #include "agent/metrics/slow_calls.h"
 #include "agent/proc/counters.h"
@@ -85,7 +86,7 @@ class Sampler {
   Ref<std::vector<DiskCounters>> ReadDisks();
   Ref<std::vector<InterfaceCounters>> ReadNetwork();
   Ref<ProcessList> ReadProcesses();
-  static Ref<absl::Duration> ReadSelf();
+  Ref<absl::Duration> ReadSelf();
 
   void FillDiskCounters(BaselineSet& baselines, v1::Disk* disk);
   void FillNetworkCounters(BaselineSet& baselines, v1::Network* network);
@@ -106,6 +107,7 @@ class Sampler {
   ProcRoot& root_;
   ProcRoot
       self_;  // the agent's own processes, also where root_ is another host's
+  const OwnUsage own_usage_;
   const Statvfs statvfs_;
   const v1::Host host_;
   const OwnCgroup cgroup_;

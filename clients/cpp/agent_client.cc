@@ -8,8 +8,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "clients/cpp/callback_threads.h"
-#include "lib/rpc/grpc_status.h"
+#include "clients/cpp/call_status.h"
 
 namespace specula {
 namespace {
@@ -23,6 +22,7 @@ template <typename Request, typename Response>
 struct UnaryCall final : PendingCall {
   void Cancel() override { context.TryCancel(); }
   grpc::ClientContext context;
+  std::shared_ptr<grpc::Channel> channel;
   std::shared_ptr<v1::Specula::Stub> stub;
   Request request;
   Response response;
@@ -32,6 +32,7 @@ using Async = v1::Specula::StubInterface::async_interface;
 
 template <typename Request, typename Response>
 AgentClient::Call Begin(
+    const std::shared_ptr<grpc::Channel>& channel,
     const std::shared_ptr<v1::Specula::Stub>& stub,
     void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
                           std::function<void(grpc::Status)>),
@@ -39,25 +40,30 @@ AgentClient::Call Begin(
     AgentClient::OnAnswer<Response> done) {
   auto call = std::make_shared<UnaryCall<Request, Response>>();
   call->context.set_deadline(After(deadline));
+  call->channel = channel;
   call->stub = stub;
   call->request = request;
   Async* async = stub->async();
   (async->*method)(&call->context, &call->request, &call->response,
-                   [call, done = std::move(done)](grpc::Status status) {
-                     if (status.ok()) {
-                       done(std::move(call->response));
-                     } else {
-                       done(FromGrpc(status));
-                     }
+                   [call, done = std::move(done)](grpc::Status status) mutable {
+                     using Answer = absl::StatusOr<Response>;
+                     Answer answer =
+                         status.ok()
+                             ? Answer(std::move(call->response))
+                             : Answer(CallStatus(status, *call->channel));
+                     // Before the answer: who has it may want the call gone.
+                     call.reset();
+                     done(std::move(answer));
                    });
   return call;
 }
 
 struct HealthCall final : PendingCall {
-  explicit HealthCall(const std::shared_ptr<grpc::Channel>& channel)
-      : stub(channel) {}
+  explicit HealthCall(const std::shared_ptr<grpc::Channel>& owner)
+      : channel(owner), stub(owner) {}
   void Cancel() override { context.TryCancel(); }
   grpc::ClientContext context;
+  std::shared_ptr<grpc::Channel> channel;
   grpc::GenericStub stub;
   grpc::ByteBuffer
       request;  // no bytes: a HealthCheckRequest for the whole server
@@ -78,50 +84,55 @@ bool SaysServing(const grpc::ByteBuffer& response) {
 }  // namespace
 
 AgentClient::AgentClient(std::shared_ptr<grpc::Channel> channel)
-    : channel_(std::move(channel)), stub_(v1::Specula::NewStub(channel_)) {
-  KeepCallbackThreads();
-}
+    : channel_(std::move(channel)), stub_(v1::Specula::NewStub(channel_)) {}
 
 AgentClient::Call AgentClient::Status(const v1::StatusRequest& request,
                                       absl::Duration deadline,
                                       OnAnswer<v1::StatusResponse> done) {
-  return Begin(stub_, &Async::Status, request, deadline, std::move(done));
+  return Begin(channel_, stub_, &Async::Status, request, deadline,
+               std::move(done));
 }
 
 AgentClient::Call AgentClient::Cpu(const v1::CpuRequest& request,
                                    absl::Duration deadline,
                                    OnAnswer<v1::CpuResponse> done) {
-  return Begin(stub_, &Async::Cpu, request, deadline, std::move(done));
+  return Begin(channel_, stub_, &Async::Cpu, request, deadline,
+               std::move(done));
 }
 
 AgentClient::Call AgentClient::Mem(const v1::MemRequest& request,
                                    absl::Duration deadline,
                                    OnAnswer<v1::MemResponse> done) {
-  return Begin(stub_, &Async::Mem, request, deadline, std::move(done));
+  return Begin(channel_, stub_, &Async::Mem, request, deadline,
+               std::move(done));
 }
 
 AgentClient::Call AgentClient::Disk(const v1::DiskRequest& request,
                                     absl::Duration deadline,
                                     OnAnswer<v1::DiskResponse> done) {
-  return Begin(stub_, &Async::Disk, request, deadline, std::move(done));
+  return Begin(channel_, stub_, &Async::Disk, request, deadline,
+               std::move(done));
 }
 
 AgentClient::Call AgentClient::Processes(const v1::ProcessesRequest& request,
                                          absl::Duration deadline,
                                          OnAnswer<v1::ProcessesResponse> done) {
-  return Begin(stub_, &Async::Processes, request, deadline, std::move(done));
+  return Begin(channel_, stub_, &Async::Processes, request, deadline,
+               std::move(done));
 }
 
 AgentClient::Call AgentClient::Start(const v1::StartRequest& request,
                                      absl::Duration deadline,
                                      OnAnswer<v1::StartResponse> done) {
-  return Begin(stub_, &Async::Start, request, deadline, std::move(done));
+  return Begin(channel_, stub_, &Async::Start, request, deadline,
+               std::move(done));
 }
 
 AgentClient::Call AgentClient::Kill(const v1::KillRequest& request,
                                     absl::Duration deadline,
                                     OnAnswer<v1::KillResponse> done) {
-  return Begin(stub_, &Async::Kill, request, deadline, std::move(done));
+  return Begin(channel_, stub_, &Async::Kill, request, deadline,
+               std::move(done));
 }
 
 AgentClient::Call AgentClient::CheckHealth(
@@ -133,12 +144,13 @@ AgentClient::Call AgentClient::CheckHealth(
   call->stub.UnaryCall(
       &call->context, "/grpc.health.v1.Health/Check", grpc::StubOptions(),
       &call->request, &call->response,
-      [call, done = std::move(done)](grpc::Status status) {
+      [call, done = std::move(done)](grpc::Status status) mutable {
+        absl::Status answer = CallStatus(status, *call->channel);
         if (status.ok() && !SaysServing(call->response)) {
-          done(absl::UnavailableError("the agent says it does not serve"));
-        } else {
-          done(FromGrpc(status));
+          answer = absl::UnavailableError("the agent says it does not serve");
         }
+        call.reset();
+        done(answer);
       });
   return call;
 }

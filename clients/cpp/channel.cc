@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "clients/cpp/callback_threads.h"
 #include "lib/base/status_macros.h"
 #include "lib/rpc/certificate.h"
 #include "lib/rpc/tls_policy.h"
@@ -54,6 +55,7 @@ std::string Target(const HostPort& address) {
 std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
                                            const Credentials& credentials) {
   using grpc::experimental::IdentityKeyCertPair;
+  KeepCallbackThreads();
   auto provider =
       std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
           credentials.roots_pem,

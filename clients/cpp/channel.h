@@ -23,7 +23,8 @@ struct Endpoint {
 // at the first call, by mutual TLS 1.3 (see EnforceTlsPolicy), and refuses a
 // server whose certificate is not that of an agent of the caller's trust domain
 // with the right name. A channel costs a handshake: keep it, and make one for
-// each host.
+// each host. Its last owner may be a callback of gRPC (see
+// KeepCallbackThreads).
 std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
                                            const Credentials& credentials);
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "clients/cpp/call_status.h"
 #include "clients/cpp/signal_name.h"
 #include "lib/base/format.h"
 
@@ -88,6 +89,19 @@ Ending ClassifyUnavailable(const absl::Status& status,
             "connections; its log says which"};
   }
   return {Outcome::kUnreachable, EscapeControls(status.message())};
+}
+
+Ending ClassifyDeadline(const absl::Status& status) {
+  if (!WasConnected(status)) {
+    return {Outcome::kUnreachable,
+            "no answer in time; is the host up and the port open?"};
+  }
+  // What the agent had no patience for, it says itself; else it is gRPC.
+  if (!status.message().empty() && !Has(status, "Deadline Exceeded")) {
+    return {Outcome::kTimeout, EscapeControls(status.message())};
+  }
+  return {Outcome::kTimeout,
+          "the host is connected, but gave no answer in time"};
 }
 
 constexpr int kNoResult = 255;
@@ -183,8 +197,7 @@ Ending ClassifyEnding(const absl::Status& status, const Endpoint& endpoint) {
     case absl::StatusCode::kUnavailable:
       return ClassifyUnavailable(status, endpoint);
     case absl::StatusCode::kDeadlineExceeded:
-      return {Outcome::kUnreachable,
-              "no answer in time; is the host up and the port open?"};
+      return ClassifyDeadline(status);
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnauthenticated:
       return {Outcome::kDenied, EscapeControls(status.message())};

@@ -38,7 +38,7 @@ struct Ending {
   std::string reason;  // empty if ok
 };
 
-// Reads the ending of a unary call from its status. gRPC tells a refused
+// Reads the ending of a call from its CallStatus. gRPC tells a refused
 // certificate and a dead network by the same code, so its message is read as
 // well; those of gRPC 1.51 are in the tests. Pure.
 Ending ClassifyEnding(const absl::Status& status, const Endpoint& endpoint);

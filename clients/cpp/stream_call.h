@@ -15,8 +15,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "clients/cpp/agent_client.h"
-#include "clients/cpp/callback_threads.h"
-#include "lib/rpc/grpc_status.h"
+#include "clients/cpp/call_status.h"
 
 namespace specula {
 
@@ -94,9 +93,7 @@ class StreamCall : public PendingCall,
              const StreamOptions& options, bool connection_answers)
       : channel_(std::move(channel)),
         options_(options),
-        connection_answers_(connection_answers) {
-    KeepCallbackThreads();
-  }
+        connection_answers_(connection_answers) {}
 
   // Makes the stub's call with this reactor.
   virtual void Call(grpc::ClientContext* context) = 0;
@@ -148,8 +145,8 @@ class StreamCall : public PendingCall,
       absl::MutexLock lock(&mutex_);
       late = late_;
     }
-    OnFinished(late ? absl::DeadlineExceededError("no answer in time")
-                    : FromGrpc(status));
+    const grpc::Status no_answer(grpc::StatusCode::DEADLINE_EXCEEDED, "");
+    OnFinished(CallStatus(late ? no_answer : status, *channel_));
   }
 
   void OnNoAnswer() {

@@ -18,8 +18,6 @@
 namespace specula::ctl {
 namespace {
 
-constexpr int kExitBroken = 1;  // a log that is not intact
-
 absl::Status CannotRead(const std::string& file) {
   return absl::ErrnoToStatus(
       errno, absl::StrCat("cannot read ", EscapeControls(file)));
@@ -66,11 +64,11 @@ int Verify(const std::vector<std::string>& files, Interrupt& interrupt) {
   if (verdict.fault) {
     Print(absl::StrCat(EscapeControls(verdict.fault->file), ":",
                        verdict.fault->line, ": ", verdict.fault->what, "\n"));
-    return kExitBroken;
+    return kExitFailed;
   }
   if (verdict.records == 0) {
     Print("no records: there is nothing that the chain could vouch for\n");
-    return kExitBroken;
+    return kExitFailed;
   }
   return Print(Describe(verdict)) ? kExitOk : kExitNoResult;
 }

@@ -18,6 +18,7 @@ struct StartOptions {
 // Whether the program may run although no answer came.
 bool IsInDoubt(const Ending& ending) {
   return ending.outcome == Outcome::kLost ||
+         ending.outcome == Outcome::kTimeout ||
          ending.outcome == Outcome::kUnreachable ||
          ending.reason == "interrupted";
 }

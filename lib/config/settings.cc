@@ -1,6 +1,8 @@
 #include "lib/config/settings.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -60,16 +62,15 @@ std::vector<std::string> Words(const toml::node& value) {
   return words;
 }
 
-absl::Status ApplyOne(CLI::App& app, const std::string& key,
+// The option that a key sets; null if there is none.
+CLI::Option* FindOption(CLI::App& app, std::string key) {
+  std::replace(key.begin(), key.end(), '_', '-');
+  CLI::Option* option = app.get_option_no_throw("--" + key);
+  return option != nullptr && IsSetting(*option) ? option : nullptr;
+}
+
+absl::Status ApplyOne(CLI::Option* option, const std::string& key,
                       const toml::node& value, const std::string& name) {
-  std::string long_name = key;
-  std::replace(long_name.begin(), long_name.end(), '_', '-');
-  CLI::Option* option = app.get_option_no_throw("--" + long_name);
-  if (option == nullptr || !IsSetting(*option)) {
-    return Odd(name, value.source(),
-               absl::StrCat("unknown key '", key, "'; known are: ",
-                            absl::StrJoin(KnownKeys(app), ", ")));
-  }
   if (option->count() > 0) return absl::OkStatus();  // set with more authority
   std::vector<std::string> words = Words(value);
   if (words.empty()) {
@@ -101,8 +102,22 @@ absl::Status ApplyToml(CLI::App& app, absl::string_view text,
     const std::string_view why = table.error().description();
     return Odd(name, table.error().source(), {why.data(), why.size()});
   }
-  for (const auto& [key, value] : table.table()) {
-    absl::Status status = ApplyOne(app, std::string(key.str()), value, name);
+  std::map<const CLI::Option*, std::string> seen;
+  for (const auto& [toml_key, value] : table.table()) {
+    const std::string key(toml_key.str());
+    CLI::Option* option = FindOption(app, key);
+    if (option == nullptr) {
+      return Odd(name, value.source(),
+                 absl::StrCat("unknown key '", key, "'; known are: ",
+                              absl::StrJoin(KnownKeys(app), ", ")));
+    }
+    // TOML itself refuses a key that is there twice, but not in two spellings.
+    if (auto [first, is_new] = seen.try_emplace(option, key); !is_new) {
+      return Odd(name, value.source(),
+                 absl::StrCat("'", key, "' and '", first->second,
+                              "' are one setting; give it once"));
+    }
+    absl::Status status = ApplyOne(option, key, value, name);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

@@ -17,8 +17,9 @@ namespace specula {
 // neither the command line nor the environment has set. The key max-connections
 // (or max_connections) sets --max-connections; an array sets an option that
 // takes several values. INVALID_ARGUMENT with FILE:LINE for bad TOML, an
-// unknown key (with those that are known) or a value the option refuses. A file
-// that is not there is NOT_FOUND if `must_exist`, else nothing happens.
+// unknown key (with those that are known), a key in both spellings or a value
+// the option refuses. A file that is not there is NOT_FOUND if `must_exist`,
+// else nothing happens.
 //
 // Call it after app.parse.
 absl::Status ApplyTomlFile(CLI::App& app, const std::string& path,

@@ -86,6 +86,7 @@ TEST_F(StartCommandTest, WithoutAnAnswerItIsInDoubt) {
   };
   const Result result = Run({"--timeout", "2", "start", "--", "true"});
   EXPECT_EQ(result.exit_code, 255);
+  EXPECT_THAT(result.err, HasSubstr(": timeout: the host is connected"));
   EXPECT_THAT(result.err, HasSubstr("may have been started all the same"));
 }
 

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -222,6 +224,42 @@ TEST_F(CtlTest, SilentHostCostsItsDeadlineAndNobodyElsesRow) {
   EXPECT_EQ(result.exit_code, 255);
   EXPECT_THAT(result.out, ContainsRegex("127.0.0.1:[0-9]+ +[0-9.]+ +[0-9.]+"));
   EXPECT_THAT(result.out, HasSubstr("no answer in time"));
+}
+
+TEST_F(CtlTest, NothingLandsOnAStandardDescriptorThatWasClosed) {
+  std::vector<std::string> arguments = {"sh", "-c",
+                                        "exec \"$0\" \"$@\" <&- >&- 2>&-"};
+  for (const std::string& word : ControllerArguments(
+           pki_, "operator", agent_.host(), {"exec", "--", "sleep", "98747"})) {
+    arguments.push_back(word);
+  }
+  Process exec({.arguments = arguments});
+  // Then its socket is open, and whatever else.
+  ASSERT_TRUE(Eventually([] {
+    return RunProgram({"pgrep", "-fx", "sleep 98747"}).exit_code == 0;
+  }));
+  for (const char* fd : {"0", "1", "2"}) {
+    EXPECT_EQ(std::filesystem::read_symlink(
+                  absl::StrCat("/proc/", exec.pid(), "/fd/", fd)),
+              "/dev/null");
+  }
+  exec.Signal(SIGINT);
+  EXPECT_EQ(exec.Wait(), 130);
+}
+
+TEST(ClosedDescriptorTest, WhatCannotBePrintedIsNoSuccess) {
+  auto run = [](const std::string& what) {
+    return RunProgram({"sh", "-c", "\"$0\" " + what, Program("specula")});
+  };
+  for (const char* what :
+       {"--version <&-", "--version 2>&-", "--help <&- 2>&-"}) {
+    const Result result = run(what);
+    EXPECT_EQ(result.exit_code, 0) << what;
+    EXPECT_THAT(result.out, Not(::testing::IsEmpty())) << what;
+  }
+  for (const char* what : {"--version >&-", "--help <&- >&- 2>&-"}) {
+    EXPECT_EQ(run(what).exit_code, 255) << what;
+  }
 }
 
 TEST(PkiCommandTest, WritesWhatIsPromisedAndKeepsWhatIsThere) {

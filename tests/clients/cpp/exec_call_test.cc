@@ -10,6 +10,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "clients/cpp/call_status.h"
 #include "tests/e2e/fake_agent.h"
 
 namespace specula::testing {
@@ -160,10 +161,11 @@ TEST_F(ExecCallTest, AHostThatDoesNotAnswerCostsItsTime) {
     return grpc::Status::CANCELLED;
   };
   auto record = std::make_shared<Record>();
-  Make(record, agent_.endpoint(), {.answer_within = absl::Milliseconds(300)})
-      ->Start();
+  // Time enough to connect.
+  Make(record, agent_.endpoint(), {.answer_within = absl::Seconds(3)})->Start();
   record->finished.WaitForNotification();
   EXPECT_TRUE(absl::IsDeadlineExceeded(record->status)) << record->status;
+  EXPECT_TRUE(WasConnected(record->status));
 }
 
 TEST_F(ExecCallTest, TheAnswersDeadlineIsNotThatOfTheCommand) {

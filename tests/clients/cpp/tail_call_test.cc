@@ -8,6 +8,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "clients/cpp/call_status.h"
 #include "tests/e2e/fake_agent.h"
 
 namespace specula::testing {
@@ -109,6 +110,7 @@ TEST_F(TailCallTest, AHostThatDoesNotConnectCostsItsTime) {
   Make(record, {{"127.0.0.1", port}, ""}, absl::Milliseconds(500))->Start();
   record->finished.WaitForNotification();
   EXPECT_TRUE(absl::IsDeadlineExceeded(record->status)) << record->status;
+  EXPECT_FALSE(WasConnected(record->status));
 }
 
 TEST_F(TailCallTest, CancelEndsItHere) {

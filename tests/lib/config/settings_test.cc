@@ -109,6 +109,20 @@ TEST_F(SettingsTest, KeysMayHaveUnderscores) {
   EXPECT_EQ(max_connections_, 99);
 }
 
+TEST_F(SettingsTest, BothSpellingsOfOneKeyAreAnError) {
+  Parse({});
+  EXPECT_THAT(Apply("max_connections = 1\nmax-connections = 2\n"),
+              StatusIs(kOdd,
+                       "agent.toml:1: 'max_connections' and "
+                       "'max-connections' are one setting"));
+}
+
+TEST_F(SettingsTest, BothSpellingsAreAnErrorEvenIfNeitherCounts) {
+  Parse({"3", "--max-connections"});
+  EXPECT_THAT(Apply("max-connections = 1\nmax_connections = 1\n"),
+              StatusIs(kOdd, "'max_connections' and 'max-connections'"));
+}
+
 TEST_F(SettingsTest, BooleansSetFlagsBothWays) {
   Parse({});
   verbose_ = true;
