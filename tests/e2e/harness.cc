@@ -216,6 +216,11 @@ AgentProcess::AgentProcess(const Pki& pki, const AgentOptions& options) {
   if (health.ok()) health_port_ = health->port;
 }
 
+AgentProcess::~AgentProcess() {
+  process_->Signal(SIGTERM);
+  Eventually([this] { return !process_->Running(); });
+}
+
 std::shared_ptr<grpc::Channel> AgentProcess::Connect(
     const Credentials& credentials) const {
   return MakeChannel({address_, ""}, credentials);

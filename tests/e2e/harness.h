@@ -110,6 +110,8 @@ class AgentProcess {
  public:
   // Returns when it listens.
   explicit AgentProcess(const Pki& pki, const AgentOptions& options = {});
+  // TERM, so that it tidies up, control groups too; KILL if that takes long.
+  ~AgentProcess();
 
   Process& process() { return *process_; }
   const HostPort& address() const { return address_; }
