@@ -73,6 +73,10 @@ Process::Process(const Options& options) {
   std::vector<std::string> arguments = options.arguments;
   std::vector<std::string> environment = {"PATH=/usr/bin:/bin",
                                           "HOME=/nonexistent"};
+  for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
+    if (const char* value = getenv(name); value != nullptr)
+      environment.push_back(absl::StrCat(name, "=", value));
+  }
   environment.insert(environment.end(), options.environment.begin(),
                      options.environment.end());
   std::vector<char*> argv = Pointers(arguments);
