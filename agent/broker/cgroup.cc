@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -20,6 +21,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "agent/broker/signalling.h"
+#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/status_macros.h"
 
@@ -31,6 +33,10 @@ namespace {
 constexpr size_t kMaxIdle = 64;
 
 constexpr size_t kMaxProcsBytes = 64 << 20;
+
+// KILL is told at once and obeyed a little later; a group can be removed when
+// it was obeyed. Only the begin and the end of a broker wait for that.
+constexpr absl::Duration kDyingPatience = absl::Seconds(1);
 
 UniqueFd OpenIn(const std::string& directory, absl::string_view name,
                 int flags) {
@@ -153,6 +159,20 @@ bool Cgroup::Populated() const {
   return ParsePopulated(absl::string_view(text, static_cast<size_t>(got)));
 }
 
+bool Cgroup::AwaitEmpty(absl::Duration limit) const {
+  const absl::Duration end = MonotonicNow() + limit;
+  while (Populated()) {
+    const absl::Duration left = end - MonotonicNow();
+    if (left <= absl::ZeroDuration()) return false;
+    // The kernel tells of each change since the last read.
+    pollfd changed = {events_.get(), POLLPRI, 0};
+    poll(&changed, 1,
+         static_cast<int>(absl::ToInt64Milliseconds(
+             absl::Ceil(left, absl::Milliseconds(1)))));
+  }
+  return true;
+}
+
 std::vector<pid_t> Cgroup::Members() const {
   std::vector<pid_t> members;
   AddMembers(path_, members);
@@ -220,6 +240,14 @@ absl::Status CgroupPool::Probe() {
 }
 
 CgroupPool::~CgroupPool() {
+  const absl::Duration end = MonotonicNow() + kDyingPatience;
+  for (const std::vector<Cgroup>* groups : {&idle_, &spent_}) {
+    for (const Cgroup& group : *groups) {
+      // Those of started programs are not waited for.
+      if (group.spent() || group.Members().empty())
+        group.AwaitEmpty(end - MonotonicNow());
+    }
+  }
   idle_.clear();
   spent_.clear();
   RemoveGroups(path_);
@@ -260,6 +288,7 @@ void CgroupPool::Return(Cgroup group) {
 }
 
 void CgroupPool::Sweep(const std::vector<std::string>& keep) {
+  const absl::Duration end = MonotonicNow() + kDyingPatience;
   for (const std::string& name : Subdirectories(base_)) {
     const std::string old = absl::StrCat(base_, "/", name);
     // Ours too: a broker that died may have had our pid.
@@ -268,12 +297,16 @@ void CgroupPool::Sweep(const std::vector<std::string>& keep) {
     const UniqueFd lock(open(old.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!lock.valid()) continue;
     if (old != path_ && flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    std::vector<Cgroup> dying;
     for (const std::string& child : Subdirectories(old)) {
       const std::string path = absl::StrCat(old, "/", child);
       if (std::find(keep.begin(), keep.end(), path) != keep.end()) continue;
-      if (auto group = Cgroup::Open(path); group.ok() && group->Populated())
-        group->Kill();
+      auto group = Cgroup::Open(path);
+      if (!group.ok() || !group->Populated()) continue;
+      group->Kill();
+      dying.push_back(*std::move(group));
     }
+    for (const Cgroup& group : dying) group.AwaitEmpty(end - MonotonicNow());
     if (old != path_) RemoveGroups(old);
   }
 }

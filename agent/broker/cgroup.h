@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "agent/broker/tree.h"
 #include "lib/base/unique_fd.h"
 
@@ -38,6 +39,9 @@ class Cgroup {
   int directory_fd() const { return directory_.get(); }
   int procs_fd() const { return procs_.get(); }
   bool Populated() const;
+
+  // Waits until nobody lives in it, for at most `limit`. False: somebody does.
+  bool AwaitEmpty(absl::Duration limit) const;
 
   // Those in it and below it.
   std::vector<pid_t> Members() const;
@@ -70,7 +74,8 @@ class CgroupPool {
   static absl::StatusOr<std::unique_ptr<CgroupPool>> Create(
       absl::string_view owner, std::string base = "");
 
-  // Removes the groups that are empty; those of started programs stay.
+  // Removes the groups that are empty or about to be; those of started programs
+  // stay.
   ~CgroupPool();
   CgroupPool(const CgroupPool&) = delete;
 
@@ -78,7 +83,8 @@ class CgroupPool {
   void Return(Cgroup group);
 
   // Ends what brokers of the same owner have left behind when they died: groups
-  // of theirs not in `keep` are killed, and removed once they are empty.
+  // of theirs not in `keep` are killed, and removed as soon as they are empty.
+  // What does not die within a second is left to the next one.
   void Sweep(const std::vector<std::string>& keep);
 
   const std::string& path() const { return path_; }

@@ -10,8 +10,14 @@ cmake --build --preset bench
 
 peers=$(mktemp -d)
 trap 'rm -rf "$peers"' EXIT
-node_exporter=
-if (cd "$peers" && chmod 755 . && apt-get download prometheus-node-exporter >/dev/null 2>&1 && dpkg -x ./*.deb .); then
-  node_exporter=$peers/usr/bin/prometheus-node-exporter
-fi
-build/bench/bin/agent_bench ${node_exporter:+--node-exporter "$node_exporter"} "$@"
+# peer PACKAGE…: unpacks them into one folder and prints that.
+peer() {
+  mkdir "$peers/$1" && cd "$peers/$1" && apt-get download "$@" >/dev/null 2>&1 || return
+  for package in ./*.deb; do dpkg -x "$package" . || return; done
+  pwd
+}
+chmod 755 "$peers"
+node_exporter=$(peer prometheus-node-exporter) || node_exporter=
+openssh=$(peer openssh-server libwrap0) || openssh=
+build/bench/bin/agent_bench ${node_exporter:+--node-exporter "$node_exporter/usr/bin/prometheus-node-exporter"} "$@"
+build/bench/bin/hand_bench ${openssh:+--openssh "$openssh"}

@@ -37,12 +37,12 @@ std::vector<char*> Pointers(std::vector<std::string>& words) {
   return pointers;
 }
 
-// The value of key= in the first line of `log` that has it.
-std::string LogValue(const std::string& log, const std::string& key) {
-  const size_t start = log.find(" " + key + "=");
+// The value of key= in a line of a log.
+std::string LogValue(const std::string& line, const std::string& key) {
+  const size_t start = line.find(" " + key + "=");
   if (start == std::string::npos) return "";
   const size_t value = start + key.size() + 2;
-  return log.substr(value, log.find_first_of(" \n", value) - value);
+  return line.substr(value, line.find(' ', value) - value);
 }
 
 void Must(const absl::Status& status) { ASSERT_TRUE(status.ok()) << status; }
@@ -73,6 +73,10 @@ Process::Process(const Options& options) {
   std::vector<std::string> arguments = options.arguments;
   std::vector<std::string> environment = {"PATH=/usr/bin:/bin",
                                           "HOME=/nonexistent"};
+  for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
+    if (const char* value = getenv(name); value != nullptr)
+      environment.push_back(absl::StrCat(name, "=", value));
+  }
   environment.insert(environment.end(), options.environment.begin(),
                      options.environment.end());
   std::vector<char*> argv = Pointers(arguments);
@@ -202,18 +206,38 @@ AgentProcess::AgentProcess(const Pki& pki, const AgentOptions& options) {
                          options.arguments.end());
   start.open_files = options.open_files;
   process_ = std::make_unique<Process>(start);
-  const bool listens = Eventually([this] {
-    return Log().find("msg=listening") != std::string::npos ||
-           !process_->Running();
-  });
-  EXPECT_TRUE(listens && process_->Running()) << Log();
+  EXPECT_TRUE(AwaitNextFront()) << Log();
+}
+
+bool AgentProcess::AwaitNextFront() {
+  const size_t nth = fronts_++;
+  return Eventually([this, nth] {
+           return ReadListening(nth) || !process_->Running();
+         }) &&
+         process_->Running();
+}
+
+bool AgentProcess::ReadListening(size_t nth) {
+  const std::string log = Log();
+  size_t line = log.find("msg=listening");
+  for (; nth > 0 && line != std::string::npos; --nth)
+    line = log.find("msg=listening", line + 1);
+  const size_t end = log.find('\n', line);
+  if (line == std::string::npos || end == std::string::npos) return false;
+  const std::string said = log.substr(line, end - line);
   absl::StatusOr<HostPort> address =
-      ParseHostPort(LogValue(Log(), "address"), 0);
-  absl::StatusOr<HostPort> health = ParseHostPort(LogValue(Log(), "health"), 0);
-  EXPECT_TRUE(address.ok() && health.ok()) << Log();
-  EXPECT_TRUE(absl::SimpleAtoi(LogValue(Log(), "pid"), &front_pid_)) << Log();
+      ParseHostPort(LogValue(said, "address"), 0);
+  absl::StatusOr<HostPort> health = ParseHostPort(LogValue(said, "health"), 0);
+  EXPECT_TRUE(address.ok() && health.ok()) << said;
+  EXPECT_TRUE(absl::SimpleAtoi(LogValue(said, "pid"), &front_pid_)) << said;
   if (address.ok()) address_ = *address;
   if (health.ok()) health_port_ = health->port;
+  return true;
+}
+
+AgentProcess::~AgentProcess() {
+  process_->Signal(SIGTERM);
+  Eventually([this] { return !process_->Running(); });
 }
 
 std::shared_ptr<grpc::Channel> AgentProcess::Connect(

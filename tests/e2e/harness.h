@@ -110,6 +110,8 @@ class AgentProcess {
  public:
   // Returns when it listens.
   explicit AgentProcess(const Pki& pki, const AgentOptions& options = {});
+  // TERM, so that it tidies up, control groups too; KILL if that takes long.
+  ~AgentProcess();
 
   Process& process() { return *process_; }
   const HostPort& address() const { return address_; }
@@ -119,10 +121,18 @@ class AgentProcess {
   pid_t front_pid() const { return front_pid_; }
   std::string Log() const { return process_->Stderr(); }
 
+  // After the front was killed: waits until the next one listens, perhaps
+  // elsewhere, and is what the above says from then on. False: none does.
+  bool AwaitNextFront();
+
   std::shared_ptr<grpc::Channel> Connect(const Credentials& credentials) const;
 
  private:
+  // Reads where the `nth` front listens.
+  bool ReadListening(size_t nth);
+
   std::unique_ptr<Process> process_;
+  size_t fronts_ = 0;
   HostPort address_;
   int health_port_ = 0;
   pid_t front_pid_ = -1;

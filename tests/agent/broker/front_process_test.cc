@@ -122,6 +122,20 @@ TEST_F(FrontProcessTest, FrontIsAskedToEndAndThenMade) {
   EXPECT_GE(MonotonicNow() - begin, absl::Milliseconds(290));
 }
 
+TEST_F(FrontProcessTest, TerminalThatGoesAwayEndsItInOrder) {
+  RunBroker([this](UniqueFd) {
+    signal(SIGTERM, [](int) { _exit(0); });
+    Sign();
+    while (true) pause();
+    return 0;
+  });
+  ASSERT_TRUE(WaitFor([&] { return Fronts().size() == 1; }, absl::Seconds(2)));
+  kill(broker_pid_, SIGHUP);
+  // By itself, with its code: HUP's own action would be a death by signal.
+  EXPECT_EQ(AwaitBroker(absl::Seconds(2)), 0);
+  EXPECT_EQ(Fronts().size(), 1u);
+}
+
 TEST_F(FrontProcessTest, FrontDiesWithTheBroker) {
   RunBroker([this](UniqueFd) {
     Sign();
