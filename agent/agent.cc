@@ -3,8 +3,10 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 
@@ -14,6 +16,9 @@ namespace {
 // Each connection costs two descriptors (gRPC's and the acceptor's).
 constexpr rlim_t kDescriptorsPerConnection = 2;
 constexpr rlim_t kOtherDescriptors = 128;
+
+// Longer than any unary call takes: statvfs of a dead NFS server gets 1 s.
+constexpr absl::Duration kLongestUnary = absl::Milliseconds(1500);
 
 // Raises the soft limit as far as it goes and lowers the caps to what it holds.
 AcceptorLimits FitToDescriptors(AcceptorLimits limits) {
@@ -115,6 +120,12 @@ void Agent::Tick() {
   loop_.After(tick_interval_, [this] { Tick(); });
 }
 
+size_t Agent::OpenStreams() {
+  std::promise<size_t> open;
+  loop_.Post([&] { open.set_value(streams_.size()); });
+  return open.get_future().get();
+}
+
 void Agent::Shutdown(absl::Duration grace) {
   server_->StopAccepting();
   if (health_server_ != nullptr) health_server_->StopAccepting();
@@ -123,7 +134,14 @@ void Agent::Shutdown(absl::Duration grace) {
       return absl::UnavailableError("the agent is stopping");
     });
   });
-  server_->Shutdown(grace);
+  const absl::Time end = absl::Now() + grace;
+  while (OpenStreams() > 0 && absl::Now() < end) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  // gRPC would wait for connections as well, and a client that is idle may not
+  // look at what it is told.
+  server_->Shutdown(
+      std::clamp(end - absl::Now(), absl::ZeroDuration(), kLongestUnary));
   if (health_server_ != nullptr) health_server_->Shutdown(absl::ZeroDuration());
   loop_.Stop();
   if (absl::Status closed = audit_->Close(); !closed.ok()) {

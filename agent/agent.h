@@ -50,6 +50,9 @@ class Agent {
   // any more.
   void Tick();
 
+  // Those whose end is not on its way yet. Not on the loop.
+  size_t OpenStreams();
+
   const absl::Duration tick_interval_;
   std::unique_ptr<TlsMaterial> material_;
   std::unique_ptr<audit::Writer> audit_;

@@ -26,6 +26,7 @@ using specula::Log;
 using specula::LogLevel;
 using specula::agent::Options;
 
+// More than the grace of a process tree, so that an Exec tells its end.
 constexpr absl::Duration kShutdownGrace = absl::Seconds(8);
 
 int Fail(const absl::Status& status) {

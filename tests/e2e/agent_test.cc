@@ -275,6 +275,26 @@ TEST_F(AgentTest, SigtermEndsItInOrderWithAnOpenWatch) {
   EXPECT_THAT(agent_.Log(), HasSubstr("msg=stopped"));
 }
 
+// A client that has nothing to do may not read what the agent tells it.
+TEST_F(AgentTest, AnIdleConnectionDoesNotHoldUpTheEnd) {
+  const Process idle(
+      {.arguments = {
+           "sh", "-c",
+           absl::StrCat("printf 'PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n"
+                        "\\000\\000\\000\\004\\000\\000\\000\\000\\000' | "
+                        "openssl s_client -connect ",
+                        agent_.host(), " -quiet -CAfile ", pki_.File("ca.crt"),
+                        " -cert ", pki_.File("viewer.crt"), " -key ",
+                        pki_.File("viewer.key"), " -alpn h2")}});
+  // The agent's SETTINGS show that it speaks HTTP/2 with it.
+  ASSERT_TRUE(Eventually([&] { return !idle.Stdout().empty(); }))
+      << idle.Stderr();
+  const absl::Time start = absl::Now();
+  agent_.process().Signal(SIGTERM);
+  EXPECT_EQ(agent_.process().Wait(), 0);
+  EXPECT_LT(absl::Now() - start, absl::Seconds(6));  // not the grace of 8 s
+}
+
 // Bad options and files.
 
 Result StartAgent(const Pki& pki, const std::vector<std::string>& more) {
