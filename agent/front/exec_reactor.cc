@@ -83,6 +83,7 @@ bool ExecReactor::TakeFrom(OutputPipe& pipe, bool is_stdout) {
   v1::ExecResponse& message = outbox_.MakeNext();
   std::string* chunk =
       is_stdout ? message.mutable_stdout() : message.mutable_stderr();
+  *chunk = std::move(spare_);
   while (pipe.Read(*chunk)) {
     if (limit_bytes_ > 0 &&
         sent_bytes_ + static_cast<int64_t>(chunk->size()) > limit_bytes_) {
@@ -94,6 +95,7 @@ bool ExecReactor::TakeFrom(OutputPipe& pipe, bool is_stdout) {
     // Beyond the limit: what comes is read, so that the program can go on, and
     // dropped.
   }
+  spare_ = std::move(*chunk);
   outbox_.DropNext();
   return false;
 }
@@ -167,7 +169,12 @@ void ExecReactor::Pump() {
 }
 
 void ExecReactor::Written(bool ok) {
-  outbox_.Written();
+  v1::ExecResponse& written = outbox_.Written();
+  if (written.has_stdout()) {
+    spare_ = std::move(*written.mutable_stdout());
+  } else if (written.has_stderr()) {
+    spare_ = std::move(*written.mutable_stderr());
+  }
   if (finished_) return;
   if (!ok) End(absl::CancelledError("the caller is gone"));
   if (job_ == 0 && ending_ && !spawning_) {

@@ -82,6 +82,8 @@ class ExecReactor final : public grpc::ServerWriteReactor<v1::ExecResponse>,
   std::optional<broker::Gone> gone_;
 
   Outbox<v1::ExecResponse> outbox_;
+  // Memory of a chunk that was sent: a new one would have to be cleared.
+  std::string spare_;
   bool ending_ = false;  // by something else than the program's end
   bool finished_ = false;
   absl::Status end_status_;

@@ -31,8 +31,12 @@ class Outbox {
     return &message_;
   }
 
-  // What was taken has been written, or never will be.
-  void Written() { writing_ = false; }
+  // What was taken has been written, or never will be. Gives it back, so that
+  // its memory can be used again before the next TakeNext().
+  Message& Written() {
+    writing_ = false;
+    return message_;
+  }
 
  private:
   Message message_;

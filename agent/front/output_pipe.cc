@@ -28,11 +28,12 @@ OutputPipe::OutputPipe(EventLoop& loop, UniqueFd fd)
 bool OutputPipe::Read(std::string& chunk) {
   if (at_end_) return false;
   // Asked for first, as most outputs are short and a buffer for the longest
-  // would have to be cleared.
+  // would have to be cleared. What `chunk` has already need not be.
   int available = 0;
   ioctl(descriptor_.native_handle(), FIONREAD, &available);
-  chunk.resize(std::clamp<size_t>(static_cast<size_t>(std::max(available, 0)),
-                                  1, kChunkBytes));
+  const size_t wanted = std::clamp<size_t>(
+      static_cast<size_t>(std::max(available, 0)), 1, kChunkBytes);
+  if (chunk.size() < wanted || chunk.size() > kChunkBytes) chunk.resize(wanted);
   ssize_t got = -1;
   do {
     got = read(descriptor_.native_handle(), chunk.data(), chunk.size());
@@ -41,7 +42,6 @@ bool OutputPipe::Read(std::string& chunk) {
     chunk.resize(static_cast<size_t>(got));
     return true;
   }
-  chunk.clear();
   if (got == 0 || errno != EAGAIN) Close();
   return false;
 }

@@ -21,8 +21,9 @@ class OutputPipe {
   // An fd that is not valid makes a pipe that is at its end.
   OutputPipe(EventLoop& loop, UniqueFd fd);
 
-  // Reads at most kChunkBytes into `chunk`, replacing it. True if there was
-  // something; false if there is nothing now, or at the end.
+  // Reads at most kChunkBytes into `chunk`, replacing it; what it held before
+  // is memory to be used again. True if there was something; false if there is
+  // nothing now, or at the end: then `chunk` says nothing.
   bool Read(std::string& chunk);
 
   // Calls `readable` once, when there is something to read or the end is there.
