@@ -109,6 +109,7 @@ void TailReactor::Pump() {
       writing_message_ = *std::move(next_message_);
       next_message_.reset();
       writing_ = true;
+      answered_ = true;
       StartWrite(&writing_message_);
     }
     if (next_message_.has_value() || !Step()) return;
@@ -134,7 +135,13 @@ bool TailReactor::Step() {
     End(absl::OkStatus());
     return false;
   }
-  if (!has_item) WakeAt(progress->wake_time);
+  if (!has_item) {
+    WakeAt(progress->wake_time);
+    // A file may be silent for days; that it is followed is said at once.
+    if (!opening_ && !std::exchange(answered_, true)) {
+      StartSendInitialMetadata();
+    }
+  }
   return has_item;
 }
 

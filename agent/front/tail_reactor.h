@@ -70,6 +70,7 @@ class TailReactor final : public grpc::ServerWriteReactor<v1::TailResponse>,
   std::optional<v1::TailResponse> next_message_;
   int64_t sent_bytes_ = 0;
   bool writing_ = false;
+  bool answered_ = false;  // something was sent
   bool ending_ = false;
   bool flush_ = false;  // what was read is still to be sent at the end
   bool finished_ = false;
