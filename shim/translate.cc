@@ -286,7 +286,10 @@ std::shared_ptr<AgentStream> Translator::Open(const Command& command,
 }
 
 absl::Duration Translator::Pace(const Command& command) {
-  if (command.verb == Verb::kPing) return absl::ZeroDuration();
+  // These are not sent.
+  if (command.verb == Verb::kPing || command.text.size() > kMostLineBytes) {
+    return absl::ZeroDuration();
+  }
   const absl::Duration now = MonotonicNow();
   const absl::Duration burst = absl::Seconds(kBurstBytes / kBytesPerSecond);
   const double bytes = kCallBytes + static_cast<double>(command.text.size());
