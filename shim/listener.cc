@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -76,43 +77,50 @@ std::string SourceOf(const boost::asio::ip::address& address) {
 }
 
 bool Sessions::HasRoom(const std::string& source) {
-  if (census_.IsFull()) return false;
-  if (!census_.IsFull(source)) return true;
-  for (Entry& entry : entries_) {
-    if (entry.source == source && entry.session->GiveWay()) return true;
+  if (count_ >= most_) return false;
+  const auto found = by_source_.find(source);
+  if (found == by_source_.end() ||
+      found->second.size() < static_cast<size_t>(most_of_source_)) {
+    return true;
   }
-  return false;
+  return std::any_of(found->second.begin(), found->second.end(),
+                     [](const auto& session) { return session->GiveWay(); });
 }
 
 void Sessions::Run(boost::asio::io_context& loop,
                    std::shared_ptr<Session> session,
                    const std::string& source) {
-  census_.Enter(source);
-  entries_.push_back({source, std::move(session)});
-  const auto entry = std::prev(entries_.end());
+  ++count_;
+  OfSource& all = by_source_[source];
+  const auto place = all.insert(all.end(), std::move(session));
   boost::asio::co_spawn(
-      loop, [running = entry->session.get()] { return running->Run(); },
-      [this, entry](const std::exception_ptr& error) {
-        census_.Leave(entry->source);
-        entries_.erase(entry);
-        // What is thrown is a mistake of ours, not the peer's: nobody catches
-        // it on the way here.
+      loop, [running = place->get()] { return running->Run(); },
+      [this, source, place](const std::exception_ptr& error) {
+        // What is thrown is a mistake of ours, and not the peer's.
         if (error) std::rethrow_exception(error);
-        if (entries_.empty() && when_empty_) when_empty_();
+        --count_;
+        const auto found = by_source_.find(source);
+        found->second.erase(place);
+        if (found->second.empty()) by_source_.erase(found);
+        if (count_ == 0 && when_empty_) when_empty_();
       });
 }
 
 void Sessions::DrainAll() {
-  for (Entry& entry : entries_) entry.session->Drain();
+  for (auto& [source, all] : by_source_) {
+    for (const auto& session : all) session->Drain();
+  }
 }
 
 void Sessions::AbortAll() {
-  for (Entry& entry : entries_) entry.session->Abort();
+  for (auto& [source, all] : by_source_) {
+    for (const auto& session : all) session->Abort();
+  }
 }
 
 void Sessions::WhenEmpty(std::function<void()> then) {
   when_empty_ = std::move(then);
-  if (entries_.empty()) when_empty_();
+  if (count_ == 0) when_empty_();
 }
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Create(

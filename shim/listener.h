@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,7 +17,6 @@
 #include "lib/base/host_port.h"
 #include "lib/base/log.h"
 #include "lib/base/unique_fd.h"
-#include "shim/census.h"
 #include "shim/options.h"
 #include "shim/session.h"
 
@@ -29,7 +29,8 @@ std::string SourceOf(const boost::asio::ip::address& address);
 // The connections that are open, of all listeners. Loop thread only.
 class Sessions {
  public:
-  Sessions(int most, int most_of_source) : census_(most, most_of_source) {}
+  Sessions(int most, int most_of_source)
+      : most_(most), most_of_source_(most_of_source) {}
 
   // Whether there is room for one more from `source`. Those who wait out a
   // failure give theirs up to a newcomer from the same source, who may have the
@@ -43,15 +44,16 @@ class Sessions {
   // Runs `then` when none is open, perhaps at once.
   void WhenEmpty(std::function<void()> then);
   void AbortAll();
-  int count() const { return census_.count(); }
+  int count() const { return count_; }
 
  private:
-  struct Entry {
-    std::string source;
-    std::shared_ptr<Session> session;
-  };
-  Census census_;
-  std::list<Entry> entries_;  // the oldest first
+  // The oldest first. Never empty.
+  using OfSource = std::list<std::shared_ptr<Session>>;
+
+  const int most_;
+  const int most_of_source_;
+  int count_ = 0;
+  std::map<std::string, OfSource> by_source_;
   std::function<void()> when_empty_;
 };
 

@@ -129,7 +129,7 @@ awaitable<void> Session::TakeFrames(absl::string_view bytes) {
 
 awaitable<void> Session::Pause(absl::Duration pause) {
   const absl::Duration end = MonotonicNow() + pause;
-  while (phase_ == Phase::kOpen && !hurried_ && MonotonicNow() < end) {
+  while (phase_ == Phase::kOpen && MonotonicNow() < end) {
     Flush();
     co_await changed_.Wait(end - MonotonicNow());
   }
@@ -388,9 +388,11 @@ awaitable<void> Session::Linger() {
 
 bool Session::GiveWay() {
   if (!waits_out_ || phase_ == Phase::kGone) return false;
-  hurried_ = true;
-  changed_.Notify();
-  if (phase_ != Phase::kOpen) Vanish();
+  if (phase_ == Phase::kOpen) {
+    Leave(Error::kUnauthorized);
+    Flush();
+  }
+  Vanish();
   return true;
 }
 

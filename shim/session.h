@@ -83,7 +83,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   boost::asio::awaitable<void> Serve();
   boost::asio::awaitable<void> TakeFrames(absl::string_view bytes);
-  // Waits, unless there is a reason to hurry.
+  // Waits while there is a reason to go on afterwards.
   boost::asio::awaitable<void> Pause(absl::Duration pause);
   boost::asio::awaitable<void> Authenticate(const Command* command);
   boost::asio::awaitable<void> AwaitEnd();
@@ -116,7 +116,6 @@ class Session : public std::enable_shared_from_this<Session> {
   const absl::Duration begin_;
   Phase phase_ = Phase::kOpen;
   bool waits_out_ = false;  // a failure, or the last bytes of one
-  bool hurried_ = false;    // by GiveWay
   bool obeying_ = false;    // in a call of Translator::Ask
   const TokenSet::Holder* holder_ = nullptr;  // who it is; null: a stranger
 
