@@ -4,7 +4,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <variant>
+#include <utility>
 
 #include "lib/base/clock.h"
 #include "shim/peer.h"
@@ -45,6 +45,7 @@ Session::Session(const Context& context, std::unique_ptr<Wire> wire,
       source_(std::move(source)),
       exec_reply_(exec_reply),
       begin_(MonotonicNow()),
+      dialogue_(context.tokens),
       replies_(
           [this](const std::string& reply) { AppendFrame(reply, urgent_); }),
       endings_(
@@ -69,7 +70,9 @@ void Session::CloseUnless(absl::Duration within, bool authenticated) {
   deadline_.async_wait([weak = weak_from_this(),
                         authenticated](const boost::system::error_code& error) {
     const auto self = error ? nullptr : weak.lock();
-    if (self == nullptr || (authenticated && self->holder_ != nullptr)) return;
+    if (self == nullptr ||
+        (authenticated && self->dialogue_.holder() != nullptr))
+      return;
     self->Vanish();
   });
 }
@@ -85,7 +88,7 @@ awaitable<void> Session::Serve() {
     } else if (error) {
       phase_ = Phase::kClosed;
       // There is nothing left to be lost by a frame that is not whole.
-      if (holder_ != nullptr && !reader_.between_frames()) {
+      if (dialogue_.holder() != nullptr && dialogue_.is_cut()) {
         Answer(ErrorReply(Error::kBadFrame));
       }
     } else {
@@ -96,33 +99,33 @@ awaitable<void> Session::Serve() {
 }
 
 awaitable<void> Session::TakeFrames(absl::string_view bytes) {
-  while (!bytes.empty() && phase_ == Phase::kOpen) {
-    const size_t limit =
-        holder_ == nullptr ? kMostStrangerBytes : kMostPayloadBytes;
-    const FrameReader::Event event = reader_.Read(bytes, limit);
-    if (event == FrameReader::Event::kMore) break;
-    if (event != FrameReader::Event::kFrame) {
-      Leave(event == FrameReader::Event::kTooLarge ? Error::kTooLarge
-                                                   : Error::kBadFrame);
-      break;
-    }
-    const auto parsed = ParseCommand(reader_.TakePayload());
-    const auto* command = std::get_if<Command>(&parsed);
+  while (phase_ == Phase::kOpen) {
     while (MustPause()) {
       Flush();
       co_await changed_.Wait();
     }
     if (phase_ != Phase::kOpen) break;
-    if (holder_ == nullptr ||
-        (command != nullptr && command->verb == Verb::kAuth)) {
-      co_await Authenticate(command);
-    } else if (command == nullptr) {
-      Answer(ErrorReply(std::get<Error>(parsed)));
-    } else if (!Allows(holder_->role, command->verb)) {
-      Answer(ErrorReply(Error::kDenied));
-    } else {
-      Obey(*command);
-      co_await Pause(context_.translator.Pace(*command));
+    const Dialogue::Step step = dialogue_.Next(bytes);
+    switch (step.kind) {
+      case Dialogue::Kind::kMore:
+        co_return;
+      case Dialogue::Kind::kDo:
+        Obey(step.command);
+        co_await Pause(context_.translator.Pace(step.command));
+        break;
+      case Dialogue::Kind::kRefuse:
+        Answer(ErrorReply(step.error));
+        break;
+      case Dialogue::Kind::kLetIn:
+        LetIn();
+        break;
+      case Dialogue::Kind::kTurnOut:
+        co_await WaitOutFailure();
+        if (phase_ == Phase::kOpen) Leave(step.error);
+        break;
+      case Dialogue::Kind::kBreak:
+        Leave(step.error);
+        break;
     }
   }
 }
@@ -135,30 +138,27 @@ awaitable<void> Session::Pause(absl::Duration pause) {
   }
 }
 
-awaitable<void> Session::Authenticate(const Command* command) {
-  const TokenSet::Holder* holder =
-      command != nullptr && command->verb == Verb::kAuth
-          ? context_.tokens.Find(command->text)
-          : nullptr;
-  if (holder != nullptr) {
-    holder_ = holder;
-    deadline_.cancel();
-    context_.admissions(LogLevel::kInfo, "a controller came in",
-                        {{"source", source_},
-                         {"token", holder->name},
-                         {"role", RoleName(holder->role)}});
-    Answer(std::string(kAuthReply));
-    co_return;
-  }
+void Session::LetIn() {
+  deadline_.cancel();
+  context_.admissions(LogLevel::kInfo, "a controller came in",
+                      {{"source", source_},
+                       {"token", dialogue_.holder()->name},
+                       {"role", RoleName(dialogue_.holder()->role)}});
+  Answer(std::string(kAuthReply));
+}
+
+awaitable<void> Session::WaitOutFailure() {
   const absl::Duration now = MonotonicNow();
   context_.refusals(LogLevel::kWarning, "a token was refused",
                     {{"source", source_}});
-  const absl::Duration penalty = std::min(context_.penalties.Fail(source_, now),
-                                          begin_ + context_.auth_timeout - now);
+  absl::Duration penalty = context_.penalties.Fail(source_, now);
+  if (dialogue_.holder() == nullptr) {
+    // It is no way to stay longer than without a word.
+    penalty = std::min(penalty, begin_ + context_.auth_timeout - now);
+  }
   waits_out_ = true;
   deadline_.cancel();
   co_await Pause(penalty);
-  if (phase_ == Phase::kOpen) Leave(Error::kUnauthorized);
 }
 
 void Session::Obey(const Command& command) {
@@ -180,7 +180,7 @@ void Session::Obey(const Command& command) {
   }
   const Lane::Ticket ticket = replies_.Take();
   obeying_ = true;
-  context_.translator.Ask(command, holder_->name,
+  context_.translator.Ask(command, dialogue_.holder()->name,
                           [weak = weak_from_this(), ticket](std::string reply) {
                             const auto self = weak.lock();
                             if (self == nullptr || self->phase_ == Phase::kGone)
@@ -223,8 +223,8 @@ void Session::Begin(const Command& command) {
     events.ended = [weak, sid](const StreamEnding& ending) {
       if (const auto self = weak.lock()) self->OnEnded(sid, ending);
     };
-    stream.remote =
-        context_.translator.Open(command, holder_->name, std::move(events));
+    stream.remote = context_.translator.Open(command, dialogue_.holder()->name,
+                                             std::move(events));
   }
   if (stream.remote == nullptr) {
     lane.Fill(stream.ticket, ErrorReply(Error::kBusy));

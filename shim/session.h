@@ -13,9 +13,9 @@
 #include "absl/time/time.h"
 #include "lib/base/log.h"
 #include "shim/command.h"
+#include "shim/dialogue.h"
 #include "shim/event.h"
 #include "shim/exec_reply.h"
-#include "shim/frame.h"
 #include "shim/lane.h"
 #include "shim/penalty.h"
 #include "shim/token.h"
@@ -85,13 +85,13 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<void> TakeFrames(absl::string_view bytes);
   // Waits while there is a reason to go on afterwards.
   boost::asio::awaitable<void> Pause(absl::Duration pause);
-  boost::asio::awaitable<void> Authenticate(const Command* command);
+  boost::asio::awaitable<void> WaitOutFailure();
   boost::asio::awaitable<void> AwaitEnd();
   boost::asio::awaitable<void> Linger();
   boost::asio::awaitable<void> WriteAll();
 
   void CloseUnless(absl::Duration within, bool authenticated);
-  // Does what a payload asks for.
+  void LetIn();
   void Obey(const Command& command);
   void Answer(std::string reply);
   void Leave(Error error);
@@ -117,9 +117,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Phase phase_ = Phase::kOpen;
   bool waits_out_ = false;  // a failure, or the last bytes of one
   bool obeying_ = false;    // in a call of Translator::Ask
-  const TokenSet::Holder* holder_ = nullptr;  // who it is; null: a stranger
 
-  FrameReader reader_;
+  Dialogue dialogue_;
   std::array<char, 4096> buffer_;
 
   Lane replies_;  // what has its place among the answers
