@@ -172,7 +172,7 @@ void Session::Obey(const Command& command) {
       return;
     case Verb::kBye:
       phase_ = Phase::kLeaving;
-      CancelStreams();
+      CancelStreams(/*pending_too=*/false);
       Answer(std::string(kByeReply));
       return;
     default:
@@ -200,7 +200,7 @@ void Session::Answer(std::string reply) {
 
 void Session::Leave(Error error) {
   phase_ = Phase::kLeaving;
-  CancelStreams();
+  CancelStreams(/*pending_too=*/false);
   Answer(ErrorReply(error));
 }
 
@@ -246,8 +246,12 @@ void Session::Stop(int64_t sid) {
 
 void Session::OnOpened(int64_t sid) {
   const auto found = streams_.find(sid);
-  if (found == streams_.end() || found->second.summary) return;
-  replies_.Fill(found->second.ticket, std::nullopt);
+  if (found == streams_.end()) return;
+  found->second.opened = true;
+  if (!found->second.summary) {
+    replies_.Fill(found->second.ticket, std::nullopt);
+  }
+  if (phase_ == Phase::kLeaving) CancelStreams(/*pending_too=*/false);
   changed_.Notify();
   Flush();
 }
@@ -255,6 +259,11 @@ void Session::OnOpened(int64_t sid) {
 void Session::OnChunk(int64_t sid, std::string bytes) {
   const auto found = streams_.find(sid);
   if (found == streams_.end()) return;
+  if (phase_ == Phase::kLeaving) {
+    // Told before its opening, as may be.
+    OnOpened(sid);
+    return;
+  }
   const std::shared_ptr<AgentStream>& remote = found->second.remote;
   if (found->second.summary) {
     remote->Continue();
@@ -283,6 +292,8 @@ void Session::OnEnded(int64_t sid, const StreamEnding& ending) {
       ending.exit_code.value_or(stream.stopped ? kStopped : kNoResult);
   if (ending.refused.has_value() && !stream.stopped) {
     lane.Fill(stream.ticket, ErrorReply(*ending.refused));
+  } else if (phase_ == Phase::kLeaving) {
+    lane.Fill(stream.ticket, std::nullopt);
   } else if (stream.summary) {
     lane.Fill(stream.ticket, ExecEndReply(exit_code));
   } else {
@@ -295,10 +306,16 @@ void Session::OnEnded(int64_t sid, const StreamEnding& ending) {
   Flush();
 }
 
-void Session::CancelStreams() {
-  for (auto& [sid, stream] : std::exchange(streams_, {})) {
+void Session::CancelStreams(bool pending_too) {
+  for (auto it = streams_.begin(); it != streams_.end();) {
+    const Stream& stream = it->second;
+    if (!stream.opened && !pending_too) {
+      ++it;
+      continue;
+    }
     (stream.summary ? endings_ : replies_).Fill(stream.ticket, std::nullopt);
     stream.remote->Cancel();
+    it = streams_.erase(it);
   }
   pieces_.clear();
 }
@@ -410,7 +427,7 @@ void Session::Drain() {
 void Session::Vanish() {
   if (phase_ == Phase::kGone) return;
   phase_ = Phase::kGone;
-  CancelStreams();
+  CancelStreams(/*pending_too=*/true);
   deadline_.cancel();
   wire_->Close();
   changed_.Notify();

@@ -71,6 +71,7 @@ class Session : public std::enable_shared_from_this<Session> {
   struct Stream {
     std::shared_ptr<AgentStream> remote;
     bool summary = false;
+    bool opened = false;
     bool stopped = false;
     Lane::Ticket ticket = 0;
   };
@@ -100,7 +101,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnOpened(int64_t sid);
   void OnChunk(int64_t sid, std::string bytes);
   void OnEnded(int64_t sid, const StreamEnding& ending);
-  void CancelStreams();
+  // Ends streams without a word; those that are not opened yet only if
+  // `pending_too`, as they may yet be refused, which is an answer.
+  void CancelStreams(bool pending_too);
   void Flush();
   void Vanish();
   // After a half-close: whether somebody is still there.

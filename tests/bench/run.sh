@@ -15,3 +15,5 @@ if (cd "$peers" && chmod 755 . && apt-get download prometheus-node-exporter >/de
   node_exporter=$peers/usr/bin/prometheus-node-exporter
 fi
 build/bench/bin/agent_bench ${node_exporter:+--node-exporter "$node_exporter"} "$@"
+
+build/bench/bin/shim_bench

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <random>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -249,6 +250,67 @@ TEST_F(ShimTest, OddPayloadsLeaveTheConnectionUsable) {
     EXPECT_EQ(client.Ask(unknown), "ERR unknown_command") << unknown;
   }
   EXPECT_EQ(client.Ask("PING"), "PONG");
+}
+
+// --- However the bytes are cut
+
+// All that a stream of bytes is answered, up to the end.
+std::string AnswersTo(int port, const std::string& stream,
+                      const std::vector<size_t>& cuts) {
+  LegacyClient client(port);
+  absl::string_view rest = stream;
+  for (size_t turn = 0; !rest.empty(); ++turn) {
+    const size_t length = cuts.empty() ? rest.size() : cuts[turn % cuts.size()];
+    client.Send(rest.substr(0, length));
+    rest.remove_prefix(std::min(length, rest.size()));
+  }
+  client.HalfClose();
+  std::string answers;
+  for (std::string reply = client.Next();; reply = client.Next()) {
+    absl::StrAppend(&answers, reply, "\n");
+    if (absl::StartsWith(reply, "<")) return answers;
+  }
+}
+
+TEST_F(ShimTest, OneSegmentAndDribbledAreAnsweredAlike) {
+  // From a seed, so that a failure comes again.
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  std::mt19937 random(seed);
+  auto any = [&](size_t n) { return random() % n; };
+  const std::vector<std::string> pieces = {
+      Frame("PING"),
+      Frame("PING\n"),
+      Frame("KILL 4194304"),
+      Frame("NOSUCH"),
+      Frame(""),
+      Frame("LIST"),
+      Frame("KILL x"),
+      Frame("EXEC"),
+      Frame("STOP 7"),
+      Frame("TAIL /none"),
+      Frame("START /none"),
+      Frame("AUTH look"),
+      Frame("A\0B"s),
+      "\n",
+      "\r\n",
+      Frame("EXEC \xff"),
+      Frame("AUTH secret"),
+  };
+  const std::vector<std::string> ends = {
+      "",         Frame("BYE") + Frame("PING"),        "04\nPING", "9999999\n",
+      "12\nPING", Frame("AUTH wrong") + Frame("PING"), "x"};
+  for (int round = 0; round < 40; ++round) {
+    std::string stream = Frame("AUTH secret");
+    for (size_t i = any(40); i > 0; --i) stream += pieces[any(pieces.size())];
+    // A wrong token is slowed: not often.
+    stream += ends[any(round % 8 == 0 ? ends.size() : ends.size() - 2)];
+    std::vector<size_t> cuts;
+    for (size_t i = 1 + any(5); i > 0; --i) cuts.push_back(1 + any(9));
+    const std::string whole = AnswersTo(shim_->port(), stream, {});
+    ASSERT_EQ(AnswersTo(shim_->port(), stream, cuts), whole)
+        << "'" << stream << "'";
+  }
 }
 
 // --- AUTH
