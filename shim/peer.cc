@@ -4,6 +4,7 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -92,6 +93,12 @@ PeerState Look(const Address& from, const Address& to) {
 }  // namespace
 
 PeerState StateOfPeer(int fd) {
+  tcp_info info = {};
+  socklen_t length = sizeof info;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+      info.tcpi_state == TCP_CLOSE) {
+    return PeerState::kGone;  // a reset came, or nothing for too long
+  }
   sockaddr_storage own = {};
   sockaddr_storage peer = {};
   socklen_t own_length = sizeof own;

@@ -1,12 +1,11 @@
 #include "shim/session.h"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "lib/base/clock.h"
+#include "shim/frame.h"
 #include "shim/peer.h"
 #include "shim/reply.h"
 
@@ -46,12 +45,12 @@ Session::Session(const Context& context, std::unique_ptr<Wire> wire,
       exec_reply_(exec_reply),
       begin_(MonotonicNow()),
       dialogue_(context.tokens),
-      replies_(
-          [this](const std::string& reply) { AppendFrame(reply, urgent_); }),
-      endings_(
-          [this](const std::string& reply) { AppendFrame(reply, urgent_); }),
-      last_write_(begin_),
+      replies_([this](const std::string& reply) { outbox_.PutAnswer(reply); }),
+      endings_([this](const std::string& reply) { outbox_.PutAnswer(reply); }),
       changed_(context.loop),
+      outbox_(
+          context.loop, *wire_, [this] { changed_.Notify(); },
+          [this] { Vanish(); }),
       deadline_(context.loop) {}
 
 awaitable<void> Session::Run() {
@@ -271,14 +270,17 @@ void Session::OnChunk(int64_t sid, std::string bytes) {
   }
   absl::string_view rest = bytes;
   while (rest.size() > kMostChunkBytes) {
-    pieces_.push_back({OutHeader(sid, kMostChunkBytes),
-                       std::string(rest.substr(0, kMostChunkBytes)),
-                       {}});
+    outbox_.PutPiece({.header = OutHeader(sid, kMostChunkBytes),
+                      .body = std::string(rest.substr(0, kMostChunkBytes))});
     rest.remove_prefix(kMostChunkBytes);
   }
   if (rest.size() < bytes.size()) bytes = std::string(rest);
-  const std::string header = OutHeader(sid, bytes.size());
-  pieces_.push_back({header, std::move(bytes), remote});
+  std::string header = OutHeader(sid, bytes.size());
+  outbox_.PutPiece({.header = std::move(header),
+                    .body = std::move(bytes),
+                    .leaves = [weak = std::weak_ptr<AgentStream>(remote)] {
+                      if (const auto stream = weak.lock()) stream->Continue();
+                    }});
   Flush();
 }
 
@@ -298,9 +300,10 @@ void Session::OnEnded(int64_t sid, const StreamEnding& ending) {
     lane.Fill(stream.ticket, ExecEndReply(exit_code));
   } else {
     lane.Fill(stream.ticket, std::nullopt);
-    Piece end;
+    // Behind its chunks.
+    Outbox::Piece end;
     AppendFrame(OutEndReply(sid, exit_code), end.header);
-    pieces_.push_back(std::move(end));
+    outbox_.PutPiece(std::move(end));
   }
   changed_.Notify();
   Flush();
@@ -317,43 +320,7 @@ void Session::CancelStreams(bool pending_too) {
     stream.remote->Cancel();
     it = streams_.erase(it);
   }
-  pieces_.clear();
-}
-
-void Session::Flush() {
-  if (writing_ || phase_ == Phase::kGone) return;
-  if (!urgent_.empty()) {
-    // Most answers are short and the peer has room: no coroutine is needed.
-    const size_t sent = wire_->WriteNow(urgent_);
-    if (sent > 0) last_write_ = MonotonicNow();
-    urgent_.erase(0, sent);
-  }
-  if (urgent_.empty() && pieces_.empty()) return;
-  writing_ = true;
-  boost::asio::co_spawn(
-      context_.loop, [self = shared_from_this()] { return self->WriteAll(); },
-      boost::asio::detached);
-}
-
-awaitable<void> Session::WriteAll() {
-  const auto self = shared_from_this();
-  while (phase_ != Phase::kGone && (!urgent_.empty() || !pieces_.empty())) {
-    Piece piece;
-    if (!urgent_.empty()) {
-      piece.header = std::exchange(urgent_, {});
-      changed_.Notify();
-    } else {
-      piece = std::move(pieces_.front());
-      pieces_.pop_front();
-      // The next chunk comes while this one goes.
-      if (const auto stream = piece.resume.lock()) stream->Continue();
-    }
-    const auto error = co_await wire_->Write(piece.header, piece.body);
-    if (error) Vanish();
-    last_write_ = MonotonicNow();
-  }
-  writing_ = false;
-  changed_.Notify();
+  outbox_.DropPieces();
 }
 
 awaitable<void> Session::AwaitEnd() {
@@ -381,11 +348,11 @@ void Session::LookForPeer() {
     case PeerState::kUnknown:
       break;
   }
-  if (writing_ || now - last_write_ < kQuiet) return;
+  if (outbox_.quiet_for() < kQuiet) return;
   for (const auto& [sid, stream] : streams_) {
     if (stream.summary) continue;
     // A host whose socket is closed answers it with a reset.
-    pieces_.push_back({OutHeader(sid, 0), "", {}});
+    outbox_.PutPiece({.header = OutHeader(sid, 0)});
     return;
   }
 }
@@ -429,19 +396,20 @@ void Session::Vanish() {
   phase_ = Phase::kGone;
   CancelStreams(/*pending_too=*/true);
   deadline_.cancel();
+  outbox_.Close();
   wire_->Close();
   changed_.Notify();
 }
 
 bool Session::MustPause() const {
   return phase_ == Phase::kOpen && (replies_.open_count() >= kMostOpenReplies ||
-                                    urgent_.size() >= kMostReplyBytes);
+                                    outbox_.bytes() >= kMostReplyBytes);
 }
 
 bool Session::IsDone() const {
   if (phase_ == Phase::kGone) return true;
   return replies_.open_count() == 0 && endings_.open_count() == 0 &&
-         streams_.empty() && urgent_.empty() && pieces_.empty() && !writing_;
+         streams_.empty() && outbox_.is_empty();
 }
 
 }  // namespace specula::shim

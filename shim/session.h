@@ -4,7 +4,6 @@
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,6 +16,7 @@
 #include "shim/event.h"
 #include "shim/exec_reply.h"
 #include "shim/lane.h"
+#include "shim/outbox.h"
 #include "shim/penalty.h"
 #include "shim/token.h"
 #include "shim/translate.h"
@@ -75,13 +75,6 @@ class Session : public std::enable_shared_from_this<Session> {
     bool stopped = false;
     Lane::Ticket ticket = 0;
   };
-  // A frame of a stream in two parts, so that chunks are not copied.
-  struct Piece {
-    std::string header;
-    std::string body;
-    std::weak_ptr<AgentStream> resume;  // when it is on its way
-  };
-
   boost::asio::awaitable<void> Serve();
   boost::asio::awaitable<void> TakeFrames(absl::string_view bytes);
   // Waits while there is a reason to go on afterwards.
@@ -89,7 +82,6 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<void> WaitOutFailure();
   boost::asio::awaitable<void> AwaitEnd();
   boost::asio::awaitable<void> Linger();
-  boost::asio::awaitable<void> WriteAll();
 
   void CloseUnless(absl::Duration within, bool authenticated);
   void LetIn();
@@ -104,7 +96,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Ends streams without a word; those that are not opened yet only if
   // `pending_too`, as they may yet be refused, which is an answer.
   void CancelStreams(bool pending_too);
-  void Flush();
+  void Flush() { outbox_.Flush(shared_from_this()); }
   void Vanish();
   // After a half-close: whether somebody is still there.
   void LookForPeer();
@@ -129,13 +121,10 @@ class Session : public std::enable_shared_from_this<Session> {
   int64_t last_sid_ = 0;
   std::map<int64_t, Stream> streams_;  // by sid
 
-  std::string urgent_;  // whole frames, before any piece
-  std::deque<Piece> pieces_;
-  bool writing_ = false;
-  absl::Duration last_write_;
   absl::Duration next_look_ = absl::ZeroDuration();
 
   Event changed_;  // for Run's coroutine
+  Outbox outbox_;
   boost::asio::steady_timer deadline_;
 };
 
