@@ -150,17 +150,23 @@ TEST_F(ShimGuardTest, WithoutDescriptorsItShedsAndGoesOn) {
   })) << shim.Log();
 }
 
-TEST_F(ShimGuardTest, ConnectionsInAllAreCapped) {
-  const ShimProcess shim(pki_, agent_.host(),
-                         {.arguments = {"--max-connections", "8"}});
+TEST_F(ShimGuardTest, ConnectionsAreCappedInAllAndBySource) {
+  // Who was let in would be silent for a minute.
+  const ShimProcess shim(
+      pki_, agent_.host(),
+      {.arguments = {"--max-connections", "8", "--auth-timeout", "60"}});
+  auto expect_refused = [&](const std::string& source) {
+    EXPECT_THAT(LegacyClient(shim.port(), "", source).Next(absl::Seconds(20)),
+                ::testing::AnyOf(kEnd, kReset))
+        << source;
+  };
   std::vector<LegacyClient> clients;
   for (int i = 0; i < 6; ++i) clients.emplace_back(shim.port(), "secret");
   // 6 of 8 are the most of one source.
-  EXPECT_THAT(LegacyClient(shim.port()).Next(), ::testing::AnyOf(kEnd, kReset));
+  expect_refused("127.0.0.1");
   clients.emplace_back(shim.port(), "secret", "127.0.0.2");
   clients.emplace_back(shim.port(), "secret", "127.0.0.3");
-  EXPECT_THAT(LegacyClient(shim.port(), "", "127.0.0.4").Next(),
-              ::testing::AnyOf(kEnd, kReset));
+  expect_refused("127.0.0.4");
   clients.pop_back();
   EXPECT_TRUE(Eventually([&] {
     LegacyClient client(shim.port(), "", "127.0.0.4");
