@@ -1,12 +1,11 @@
 #ifndef SPECULA_SHIM_EVENT_H_
 #define SPECULA_SHIM_EVENT_H_
 
-// <utility> before Boost.Asio 1.74, which forgets it.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <utility>
+#include <utility>  // before Boost.Asio 1.74, which forgets it
 
 #include "absl/time/time.h"
 

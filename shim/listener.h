@@ -1,7 +1,6 @@
 #ifndef SPECULA_SHIM_LISTENER_H_
 #define SPECULA_SHIM_LISTENER_H_
 
-// <utility> before Boost.Asio 1.74, which forgets it.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -11,7 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
+#include <utility>  // before Boost.Asio 1.74, which forgets it
 
 #include "absl/status/statusor.h"
 #include "lib/base/host_port.h"

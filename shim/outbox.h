@@ -1,14 +1,13 @@
 #ifndef SPECULA_SHIM_OUTBOX_H_
 #define SPECULA_SHIM_OUTBOX_H_
 
-// <utility> before Boost.Asio 1.74, which forgets it.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <string>
-#include <utility>
+#include <utility>  // before Boost.Asio 1.74, which forgets it
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"

@@ -1,14 +1,13 @@
 #ifndef SPECULA_SHIM_WIRE_H_
 #define SPECULA_SHIM_WIRE_H_
 
-// <utility> before Boost.Asio 1.74, which forgets it.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <cstddef>
 #include <memory>
-#include <utility>
+#include <utility>  // before Boost.Asio 1.74, which forgets it
 
 #include "absl/strings/string_view.h"
 
