@@ -71,7 +71,10 @@ void BrokerClient::Lose(absl::Status why) {
     const auto waiting = waiting_.extract(waiting_.begin());
     waiting.mapped()(absl::UnavailableError("the broker is gone"), {}, {});
   }
-  jobs_.clear();
+  while (!jobs_.empty()) {
+    const auto job = jobs_.extract(jobs_.begin());
+    if (job.mapped().lost) job.mapped().lost();
+  }
   if (lost_) lost_(std::move(why));
 }
 

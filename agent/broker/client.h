@@ -22,8 +22,8 @@ namespace specula::agent {
 // and writable while wants_write(), and calls OnReadable and OnWritable; all
 // callbacks run in there, in the order in which the broker spoke. One loop
 // thread only. A callback may call anything but the destructor. A callback is
-// not called after `lost`, but for those that wait for an answer, which get
-// UNAVAILABLE just before it.
+// not called after `lost`; just before it those that wait for an answer get
+// UNAVAILABLE, and jobs that are not gone are told.
 //
 // A request that is refused without asking (INVALID_ARGUMENT) calls back at
 // once, before the method returns.
@@ -41,9 +41,11 @@ class BrokerClient {
   // when `gone` has come and both pipes were read to their end; after `gone`
   // the end of the pipes is there or at most some bytes away, unless drain_over
   // or survivor_count say that a writer may have been given up.
+  // `lost`: the broker is gone before the tree; nothing more will be told.
   struct JobEvents {
     std::function<void(const broker::Exited&)> exited;
     std::function<void(const broker::Gone&)> gone;
+    std::function<void()> lost = {};
   };
 
   using Done = std::function<void(absl::Status)>;

@@ -30,10 +30,12 @@ void SetCaller(const Caller& caller, audit::Record& record) {
 }  // namespace
 
 CallAudit::CallAudit(audit::Writer& writer, absl::string_view rpc,
-                     const Caller& caller, absl::string_view peer)
+                     const Caller& caller, absl::string_view on_behalf,
+                     absl::string_view peer)
     : writer_(&writer), begin_(MonotonicNow()) {
   record_.id = NextId();
   record_.rpc = std::string(rpc);
+  record_.on_behalf = std::string(on_behalf);
   record_.peer = std::string(peer);
   SetCaller(caller, record_);
 }

@@ -20,10 +20,11 @@ namespace specula::agent {
 // lives.
 class CallAudit {
  public:
-  // `writer` must outlive it. `rpc` is the method's name, `peer` the caller's
-  // address as gRPC tells it.
+  // `writer` must outlive it. `rpc` is the method's name, `on_behalf` for whom
+  // the caller, a shim, says that it acts, `peer` the caller's address as gRPC
+  // tells it.
   CallAudit(audit::Writer& writer, absl::string_view rpc, const Caller& caller,
-            absl::string_view peer);
+            absl::string_view on_behalf, absl::string_view peer);
 
   // Before the effect. UNAVAILABLE if it cannot be written: then it must not be
   // done.

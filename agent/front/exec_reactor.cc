@@ -39,7 +39,8 @@ void ExecReactor::Begin() {
                    Spawned(std::move(spawned));
                  },
                  {[this](const broker::Exited& exited) { Exited(exited); },
-                  [this](const broker::Gone& gone) { Gone(gone); }});
+                  [this](const broker::Gone& gone) { Gone(gone); },
+                  [this] { BrokerLost(); }});
   });
   command_.Clear();
 }
@@ -76,6 +77,16 @@ void ExecReactor::Exited(const broker::Exited& exited) {
 
 void ExecReactor::Gone(const broker::Gone& gone) {
   gone_ = gone;
+  Pump();
+}
+
+void ExecReactor::BrokerLost() {
+  broker_lost_ = true;
+  if (!ending_) {
+    ending_ = true;
+    end_status_ = absl::UnavailableError(
+        "the agent's broker is gone; what became of the program is not known");
+  }
   Pump();
 }
 
@@ -129,8 +140,9 @@ void ExecReactor::Pump() {
   if (job_ == 0) return;
   if (ending_) {
     outbox_.DropNext();
-    DiscardOutput();
-    if (gone_.has_value()) {
+    // What runs on without a broker may write for ever.
+    if (!broker_lost_) DiscardOutput();
+    if (gone_.has_value() || broker_lost_) {
       out_->Close();
       error_->Close();
       FinishWith(end_status_);

@@ -53,6 +53,7 @@ class ExecReactor final : public grpc::ServerWriteReactor<v1::ExecResponse>,
   void Spawned(absl::StatusOr<BrokerClient::Spawned> spawned);
   void Exited(const broker::Exited& exited);
   void Gone(const broker::Gone& gone);
+  void BrokerLost();
   void Written(bool ok);
 
   // Does what can be done now: fills the next message, sends, waits, finishes.
@@ -84,6 +85,7 @@ class ExecReactor final : public grpc::ServerWriteReactor<v1::ExecResponse>,
   Outbox<v1::ExecResponse> outbox_;
   // Memory of a chunk that was sent: a new one would have to be cleared.
   std::string spare_;
+  bool broker_lost_ = false;
   bool ending_ = false;  // by something else than the program's end
   bool finished_ = false;
   absl::Status end_status_;

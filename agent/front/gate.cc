@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/rpc/grpc_status.h"
+#include "lib/rpc/on_behalf.h"
 
 namespace specula::agent {
 namespace {
@@ -40,6 +41,7 @@ constexpr Rule kRules[] = {
 };
 
 constexpr size_t kMostCallers = 4096;
+constexpr size_t kMostOnBehalfBytes = 64;
 
 const Rule* FindRule(absl::string_view path) {
   const Rule* rule =
@@ -78,7 +80,7 @@ class Processor : public grpc::AuthMetadataProcessor {
     }
     const absl::string_view name(path->second.data(), path->second.size());
     absl::StatusOr<std::shared_ptr<const Caller>> caller =
-        gate_.Admit(name, *context);
+        gate_.Admit(name, *context, OnBehalfIn(metadata));
     return ToGrpc(caller.status());
   }
 
@@ -99,6 +101,29 @@ absl::Status CheckMethod(absl::string_view path, Role role) {
       absl::StrCat(path, " takes the role ",
                    rule->least == Least::kOperator ? "operator" : "viewer",
                    " or above; the certificate has the role ", RoleName(role)));
+}
+
+absl::Status CheckOnBehalf(absl::string_view path, Role role,
+                           absl::string_view on_behalf) {
+  if (role != Role::kShim) {
+    if (on_behalf.empty()) return absl::OkStatus();
+    return absl::PermissionDeniedError(
+        absl::StrCat("only a shim acts on behalf of another; the certificate "
+                     "has the role ",
+                     RoleName(role)));
+  }
+  if (on_behalf.empty() && IsMutating(path)) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        path, " takes, from a shim, the name of a token in ", kOnBehalfKey));
+  }
+  const bool printable =
+      std::all_of(on_behalf.begin(), on_behalf.end(),
+                  [](char byte) { return byte >= ' ' && byte <= '~'; });
+  if (printable && on_behalf.size() <= kMostOnBehalfBytes) {
+    return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError(absl::StrCat(
+      kOnBehalfKey, " is at most ", kMostOnBehalfBytes, " printable bytes"));
 }
 
 bool IsMutating(absl::string_view path) {
@@ -125,6 +150,7 @@ absl::StatusOr<std::shared_ptr<const Caller>> Gate::FindCaller(
 }
 
 absl::Status Gate::Judge(absl::string_view path, const Caller& caller,
+                         absl::string_view on_behalf,
                          const Trust& trust) const {
   RETURN_IF_ERROR(StillTrusted(caller, trust, absl::Now()));
   if (caller.identity.trust_domain != trust.trust_domain) {
@@ -132,6 +158,7 @@ absl::Status Gate::Judge(absl::string_view path, const Caller& caller,
         "the agent is of another trust domain now");
   }
   RETURN_IF_ERROR(CheckMethod(path, caller.identity.role));
+  RETURN_IF_ERROR(CheckOnBehalf(path, caller.identity.role, on_behalf));
   if (trust.denylist_unreadable && IsMutating(path)) {
     return absl::PermissionDeniedError(
         "the agent cannot read its denylist of revoked certificates, so it "
@@ -141,7 +168,8 @@ absl::Status Gate::Judge(absl::string_view path, const Caller& caller,
 }
 
 absl::StatusOr<std::shared_ptr<const Caller>> Gate::Admit(
-    absl::string_view path, const grpc::AuthContext& context) {
+    absl::string_view path, const grpc::AuthContext& context,
+    absl::string_view on_behalf) {
   const std::vector<grpc::string_ref> pems =
       context.FindPropertyValues("x509_pem_cert");
   absl::StatusOr<std::shared_ptr<const Caller>> caller =
@@ -150,7 +178,7 @@ absl::StatusOr<std::shared_ptr<const Caller>> Gate::Admit(
   if (pems.size() == 1)
     caller = FindCaller({pems[0].data(), pems[0].size()}, *trust);
   absl::Status verdict =
-      caller.ok() ? Judge(path, **caller, *trust) : caller.status();
+      caller.ok() ? Judge(path, **caller, on_behalf, *trust) : caller.status();
   if (verdict.ok()) return caller;
   if (denied_) denied_(path, caller.ok() ? caller->get() : nullptr, verdict);
   return verdict;

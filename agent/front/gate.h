@@ -24,6 +24,12 @@ namespace specula::agent {
 // takes. Pure.
 absl::Status CheckMethod(absl::string_view path, Role role);
 
+// Whether a caller of this role may act for `on_behalf`, which is empty if he
+// does not say so. A shim must say it where something is changed or read, in at
+// most 64 printable bytes; nobody else may. PERMISSION_DENIED otherwise. Pure.
+absl::Status CheckOnBehalf(absl::string_view path, Role role,
+                           absl::string_view on_behalf);
+
 // Whether the method changes something on the host or reads its files: those
 // that fail closed when the agent cannot tell whom it still trusts. Pure.
 bool IsMutating(absl::string_view path);
@@ -44,10 +50,10 @@ class Gate {
   // So is `denied`, which may be empty.
   explicit Gate(CurrentTrust current_trust, OnDenied denied = {});
 
-  // The caller of a connection, if it may call `path` now.
+  // The caller of a connection, if it may call `path` now, for whom it says.
   absl::StatusOr<std::shared_ptr<const Caller>> Admit(
-      absl::string_view path, const grpc::AuthContext& context)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+      absl::string_view path, const grpc::AuthContext& context,
+      absl::string_view on_behalf) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether a caller admitted before may go on, for open streams.
   absl::Status Recheck(const Caller& caller) const;
@@ -60,7 +66,7 @@ class Gate {
       absl::string_view pem, const Trust& trust) ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::Status Judge(absl::string_view path, const Caller& caller,
-                     const Trust& trust) const;
+                     absl::string_view on_behalf, const Trust& trust) const;
 
   const CurrentTrust current_trust_;
   const OnDenied denied_;

@@ -5,6 +5,7 @@
 #include "agent/front/control_calls.h"
 #include "agent/metrics/to_proto.h"
 #include "lib/rpc/grpc_status.h"
+#include "lib/rpc/on_behalf.h"
 
 namespace specula::agent {
 namespace {
@@ -29,7 +30,14 @@ Service::Service(const Context& context) : context_(context) {}
 
 absl::StatusOr<std::shared_ptr<const Caller>> Service::CallerOf(
     grpc::CallbackServerContext* context, absl::string_view path) {
-  return context_.gate.Admit(path, *context->auth_context());
+  return context_.gate.Admit(path, *context->auth_context(),
+                             OnBehalfIn(context->client_metadata()));
+}
+
+CallAudit Service::AuditOf(grpc::CallbackServerContext* context,
+                           absl::string_view rpc, const Caller& caller) {
+  return CallAudit(context_.audit, rpc, caller,
+                   OnBehalfIn(context->client_metadata()), context->peer());
 }
 
 void Service::WhenPrimed(unsigned kinds, std::function<void()> answer) {
@@ -123,8 +131,7 @@ grpc::ServerUnaryReactor* Service::Start(grpc::CallbackServerContext* context,
     reactor->Finish(ToGrpc(caller.status()));
     return reactor;
   }
-  auto audit = std::make_shared<CallAudit>(context_.audit, "Start", **caller,
-                                           context->peer());
+  auto audit = std::make_shared<CallAudit>(AuditOf(context, "Start", **caller));
   context_.loop.Post(
       [this, caller = *caller, audit, request, response, reactor] {
         RunStart(context_.broker, *caller, std::move(*audit), *request,
@@ -142,8 +149,7 @@ grpc::ServerUnaryReactor* Service::Kill(grpc::CallbackServerContext* context,
     reactor->Finish(ToGrpc(caller.status()));
     return reactor;
   }
-  auto audit = std::make_shared<CallAudit>(context_.audit, "Kill", **caller,
-                                           context->peer());
+  auto audit = std::make_shared<CallAudit>(AuditOf(context, "Kill", **caller));
   context_.loop.Post([this, audit, request, response, reactor] {
     RunKill(context_.broker, std::move(*audit), *request, response, reactor);
   });
@@ -154,7 +160,7 @@ grpc::ServerWriteReactor<v1::ExecResponse>* Service::Exec(
     grpc::CallbackServerContext* context, const v1::ExecRequest* request) {
   auto caller = CallerOf(context, "/specula.v1.Specula/Exec");
   if (!caller.ok()) return new RefusedStream<v1::ExecResponse>(caller.status());
-  CallAudit audit(context_.audit, "Exec", **caller, context->peer());
+  CallAudit audit = AuditOf(context, "Exec", **caller);
   const ExecReactor::Context exec{context_.loop, context_.broker,
                                   context_.streams};
   return new ExecReactor(exec, *std::move(caller), std::move(audit), *request);
@@ -164,7 +170,7 @@ grpc::ServerWriteReactor<v1::TailResponse>* Service::Tail(
     grpc::CallbackServerContext* context, const v1::TailRequest* request) {
   auto caller = CallerOf(context, "/specula.v1.Specula/Tail");
   if (!caller.ok()) return new RefusedStream<v1::TailResponse>(caller.status());
-  CallAudit audit(context_.audit, "Tail", **caller, context->peer());
+  CallAudit audit = AuditOf(context, "Tail", **caller);
   const TailReactor::Context tail{context_.loop, context_.broker,
                                   context_.streams, context_.tails};
   return new TailReactor(tail, *std::move(caller), std::move(audit), *request);

@@ -75,6 +75,8 @@ class Service final : public v1::Specula::CallbackService {
   // and a wiring mistake cannot open a door.
   absl::StatusOr<std::shared_ptr<const Caller>> CallerOf(
       grpc::CallbackServerContext* context, absl::string_view path);
+  CallAudit AuditOf(grpc::CallbackServerContext* context, absl::string_view rpc,
+                    const Caller& caller);
 
   const Context context_;
   BaselineSet shared_{kSharedPolicy};  // of all unary calls

@@ -112,8 +112,10 @@ void TailReactor::Pump() {
 
 bool TailReactor::Send() {
   const v1::TailResponse* message = outbox_.TakeNext();
-  if (message != nullptr) StartWrite(message);
-  return message != nullptr;
+  if (message == nullptr) return false;
+  answered_ = true;
+  StartWrite(message);
+  return true;
 }
 
 bool TailReactor::Step() {
@@ -138,7 +140,13 @@ bool TailReactor::Step() {
     End(absl::OkStatus());
     return false;
   }
-  if (!has_item) WakeAt(progress->wake_time);
+  if (!has_item) {
+    WakeAt(progress->wake_time);
+    // A file may be silent for days; that it is followed is said at once.
+    if (!opening_ && !std::exchange(answered_, true)) {
+      StartSendInitialMetadata();
+    }
+  }
   return has_item;
 }
 

@@ -71,6 +71,7 @@ class TailReactor final : public grpc::ServerWriteReactor<v1::TailResponse>,
   bool opening_ = false;  // the broker was asked and has not answered
   Outbox<v1::TailResponse> outbox_;
   int64_t sent_bytes_ = 0;
+  bool answered_ = false;  // something was sent
   bool ending_ = false;
   bool flush_ = false;  // what was read is still to be sent at the end
   bool finished_ = false;

@@ -9,6 +9,7 @@
 
 #include "absl/time/clock.h"
 #include "clients/cpp/call_status.h"
+#include "lib/rpc/on_behalf.h"
 
 namespace specula {
 namespace {
@@ -34,6 +35,7 @@ template <typename Request, typename Response>
 AgentClient::Call Begin(
     const std::shared_ptr<grpc::Channel>& channel,
     const std::shared_ptr<v1::Specula::Stub>& stub,
+    const std::string& on_behalf,
     void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
                           std::function<void(grpc::Status)>),
     const Request& request, absl::Duration deadline,
@@ -41,6 +43,7 @@ AgentClient::Call Begin(
   auto call = std::make_shared<UnaryCall<Request, Response>>();
   call->context.set_deadline(After(deadline));
   call->channel = channel;
+  if (!on_behalf.empty()) call->context.AddMetadata(kOnBehalfKey, on_behalf);
   call->stub = stub;
   call->request = request;
   Async* async = stub->async();
@@ -83,55 +86,58 @@ bool SaysServing(const grpc::ByteBuffer& response) {
 
 }  // namespace
 
-AgentClient::AgentClient(std::shared_ptr<grpc::Channel> channel)
-    : channel_(std::move(channel)), stub_(v1::Specula::NewStub(channel_)) {}
+AgentClient::AgentClient(std::shared_ptr<grpc::Channel> channel,
+                         std::string on_behalf)
+    : channel_(std::move(channel)),
+      on_behalf_(std::move(on_behalf)),
+      stub_(v1::Specula::NewStub(channel_)) {}
 
 AgentClient::Call AgentClient::Status(const v1::StatusRequest& request,
                                       absl::Duration deadline,
                                       OnAnswer<v1::StatusResponse> done) {
-  return Begin(channel_, stub_, &Async::Status, request, deadline,
+  return Begin(channel_, stub_, on_behalf_, &Async::Status, request, deadline,
                std::move(done));
 }
 
 AgentClient::Call AgentClient::Cpu(const v1::CpuRequest& request,
                                    absl::Duration deadline,
                                    OnAnswer<v1::CpuResponse> done) {
-  return Begin(channel_, stub_, &Async::Cpu, request, deadline,
+  return Begin(channel_, stub_, on_behalf_, &Async::Cpu, request, deadline,
                std::move(done));
 }
 
 AgentClient::Call AgentClient::Mem(const v1::MemRequest& request,
                                    absl::Duration deadline,
                                    OnAnswer<v1::MemResponse> done) {
-  return Begin(channel_, stub_, &Async::Mem, request, deadline,
+  return Begin(channel_, stub_, on_behalf_, &Async::Mem, request, deadline,
                std::move(done));
 }
 
 AgentClient::Call AgentClient::Disk(const v1::DiskRequest& request,
                                     absl::Duration deadline,
                                     OnAnswer<v1::DiskResponse> done) {
-  return Begin(channel_, stub_, &Async::Disk, request, deadline,
+  return Begin(channel_, stub_, on_behalf_, &Async::Disk, request, deadline,
                std::move(done));
 }
 
 AgentClient::Call AgentClient::Processes(const v1::ProcessesRequest& request,
                                          absl::Duration deadline,
                                          OnAnswer<v1::ProcessesResponse> done) {
-  return Begin(channel_, stub_, &Async::Processes, request, deadline,
+  return Begin(channel_, stub_, on_behalf_, &Async::Processes, request, deadline,
                std::move(done));
 }
 
 AgentClient::Call AgentClient::Start(const v1::StartRequest& request,
                                      absl::Duration deadline,
                                      OnAnswer<v1::StartResponse> done) {
-  return Begin(channel_, stub_, &Async::Start, request, deadline,
+  return Begin(channel_, stub_, on_behalf_, &Async::Start, request, deadline,
                std::move(done));
 }
 
 AgentClient::Call AgentClient::Kill(const v1::KillRequest& request,
                                     absl::Duration deadline,
                                     OnAnswer<v1::KillResponse> done) {
-  return Begin(channel_, stub_, &Async::Kill, request, deadline,
+  return Begin(channel_, stub_, on_behalf_, &Async::Kill, request, deadline,
                std::move(done));
 }
 

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -27,7 +28,9 @@ class PendingCall {
 // calls are out.
 class AgentClient {
  public:
-  explicit AgentClient(std::shared_ptr<grpc::Channel> channel);
+  // `on_behalf`: of a shim, for whom it calls; see lib/rpc/on_behalf.h.
+  explicit AgentClient(std::shared_ptr<grpc::Channel> channel,
+                       std::string on_behalf = "");
 
   template <typename Response>
   using OnAnswer = std::function<void(absl::StatusOr<Response>)>;
@@ -57,6 +60,7 @@ class AgentClient {
 
  private:
   std::shared_ptr<grpc::Channel> channel_;
+  std::string on_behalf_;
   std::shared_ptr<v1::Specula::Stub> stub_;
 };
 

@@ -7,6 +7,7 @@
 #include <grpcpp/support/client_callback.h>
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -16,6 +17,7 @@
 #include "absl/time/time.h"
 #include "clients/cpp/agent_client.h"
 #include "clients/cpp/call_status.h"
+#include "lib/rpc/on_behalf.h"
 
 namespace specula {
 
@@ -26,6 +28,8 @@ struct StreamOptions {
   absl::Duration answer_within = absl::Seconds(5);
   // For the stream as a whole.
   absl::Duration limit = absl::InfiniteDuration();
+  // Of a shim: for whom it calls; see lib/rpc/on_behalf.h.
+  std::string on_behalf = {};
 };
 
 // One server stream that is read no faster than its messages are taken: at most
@@ -45,6 +49,9 @@ class StreamCall : public PendingCall,
     self_ = this->shared_from_this();
     if (options_.limit != absl::InfiniteDuration()) {
       context_.set_deadline(absl::ToChronoTime(absl::Now() + options_.limit));
+    }
+    if (!options_.on_behalf.empty()) {
+      context_.AddMetadata(kOnBehalfKey, options_.on_behalf);
     }
     std::weak_ptr<StreamCall> weak = self_;
     alarm_.Set(absl::ToChronoTime(absl::Now() + options_.answer_within),
@@ -98,6 +105,10 @@ class StreamCall : public PendingCall,
   // Makes the stub's call with this reactor.
   virtual void Call(grpc::ClientContext* context) = 0;
 
+  // The server has begun to answer, perhaps without a message yet. At most
+  // once, and not if it refuses; perhaps while the first message is told.
+  virtual void OnAnswering() {}
+
   // One message, which may be moved from. True: read on at once. False: it is
   // kept back until Continue(), which may be called before this returns; from
   // then on `message` is the next one, so leave it alone. Must not block.
@@ -112,7 +123,9 @@ class StreamCall : public PendingCall,
   enum class State { kReading, kHeld, kEnded };
 
   void OnReadInitialMetadataDone(bool ok) override {
-    if (!ok || !connection_answers_) return;
+    if (!ok) return;
+    OnAnswering();
+    if (!connection_answers_) return;
     absl::MutexLock lock(&mutex_);
     answered_ = true;
   }

@@ -23,6 +23,10 @@ void TailCall::Call(grpc::ClientContext* context) {
   stub_->async()->Tail(context, &request_, this);
 }
 
+void TailCall::OnAnswering() {
+  if (events_.opened) events_.opened();
+}
+
 bool TailCall::OnMessage(v1::TailResponse& message) {
   switch (message.item_case()) {
     case v1::TailResponse::kData:

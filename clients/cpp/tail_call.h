@@ -14,6 +14,9 @@ namespace specula {
 // the stream, and must not block. After `data` and after `event` nothing
 // further is read until one Continue().
 struct TailEvents {
+  // The file was opened and its end read; its bytes follow, if there are any.
+  // Optional.
+  std::function<void()> opened;
   // Bytes of the file, as they came and not copied.
   std::function<void(std::string)> data;
   // Something happened to the file between the bytes before and after.
@@ -36,6 +39,7 @@ class TailCall final : public StreamCall<v1::TailResponse> {
   TailCall(std::shared_ptr<grpc::Channel> channel, v1::TailRequest request,
            const StreamOptions& options, TailEvents events);
   void Call(grpc::ClientContext* context) override;
+  void OnAnswering() override;
   bool OnMessage(v1::TailResponse& message) override;
   void OnFinished(const absl::Status& status) override;
 

@@ -21,3 +21,4 @@ node_exporter=$(peer prometheus-node-exporter) || node_exporter=
 openssh=$(peer openssh-server libwrap0) || openssh=
 build/bench/bin/agent_bench ${node_exporter:+--node-exporter "$node_exporter/usr/bin/prometheus-node-exporter"} "$@"
 build/bench/bin/hand_bench ${openssh:+--openssh "$openssh"}
+build/bench/bin/shim_bench

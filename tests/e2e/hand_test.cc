@@ -294,5 +294,25 @@ TEST_F(HandTest, KilledFrontCostsItsExecsAndNothingElse) {
   EXPECT_THAT(verdict.out, HasSubstr("1 gap"));
 }
 
+// Its front can do nothing any more, and ends although an Exec is open whose
+// end nobody will ever tell.
+TEST_F(HandTest, KilledBrokerTakesTheFrontWithIt) {
+  Launch();
+  grpc::ClientContext context;
+  auto reader = stub_->Exec(&context, Marked(Mark(), Shell("sleep 600")));
+  v1::ExecResponse message;
+  ASSERT_TRUE(reader->Read(&message));
+  ASSERT_TRUE(Eventually([&] { return !MarkedProcesses(Mark()).empty(); }));
+  agent_->process().Signal(SIGKILL);
+  while (reader->Read(&message)) {
+    EXPECT_FALSE(message.has_exited());
+  }
+  const absl::Status end = FromGrpc(reader->Finish());
+  EXPECT_TRUE(absl::IsUnavailable(end)) << end;
+  EXPECT_TRUE(Eventually([&] { return kill(agent_->front_pid(), 0) != 0; }));
+  // Nobody owns it; see docs/hand.md.
+  for (pid_t pid : MarkedProcesses(Mark())) kill(pid, SIGKILL);
+}
+
 }  // namespace
 }  // namespace specula::testing

@@ -68,6 +68,24 @@ bool Allowed(const Row& row, Role role) {
   return false;
 }
 
+TEST(GateTest, OnlyAShimActsForAnotherAndMustSayForWhom) {
+  for (const Row& row : kTable) {
+    for (Role role : kRoles) {
+      if (role == Role::kShim) continue;
+      EXPECT_TRUE(CheckOnBehalf(row.path, role, "").ok());
+      EXPECT_THAT(CheckOnBehalf(row.path, role, "token 1"),
+                  StatusIs(kDenied, ""));
+    }
+    EXPECT_TRUE(CheckOnBehalf(row.path, Role::kShim, "token 1").ok());
+    EXPECT_EQ(CheckOnBehalf(row.path, Role::kShim, "").ok(), !row.mutating);
+    for (const std::string& odd :
+         {std::string("a\nb"), std::string("\xc3\xa4"), std::string(65, 'a')}) {
+      EXPECT_THAT(CheckOnBehalf(row.path, Role::kShim, odd),
+                  StatusIs(kDenied, ""));
+    }
+  }
+}
+
 TEST(GateTest, EveryMethodOfTheContractHasARow) {
   // Makes sure that the descriptor is linked.
   v1::StatusRequest::descriptor();
@@ -201,7 +219,7 @@ class GateAdmitTest : public ::testing::Test {
 
   absl::StatusOr<std::shared_ptr<const Caller>> Admit(
       const std::string& path, std::vector<std::string> pems) {
-    return gate_.Admit(path, Connection(std::move(pems)));
+    return gate_.Admit(path, Connection(std::move(pems)), "");
   }
 
   std::shared_ptr<Trust> trust_ =

@@ -1,0 +1,47 @@
+#include "shim/dialogue.h"
+
+#include <utility>
+#include <variant>
+
+namespace specula::shim {
+
+Dialogue::Step Dialogue::Next(absl::string_view& bytes) {
+  const size_t limit =
+      holder_ == nullptr ? kMostStrangerBytes : kMostPayloadBytes;
+  switch (reader_.Read(bytes, limit)) {
+    case FrameReader::Event::kMore:
+      return {.kind = Kind::kMore};
+    case FrameReader::Event::kFrame:
+      return Judge(reader_.TakePayload());
+    case FrameReader::Event::kBadFrame:
+      return {.kind = Kind::kBreak, .error = Error::kBadFrame};
+    case FrameReader::Event::kTooLarge:
+      return {.kind = Kind::kBreak, .error = Error::kTooLarge};
+  }
+  return {};
+}
+
+Dialogue::Step Dialogue::Judge(absl::string_view payload) {
+  auto parsed = ParseCommand(payload);
+  auto* command = std::get_if<Command>(&parsed);
+  if (command != nullptr && command->verb == Verb::kAuth) {
+    const TokenSet::Holder* holder = tokens_.Find(command->text);
+    if (holder != nullptr) {
+      holder_ = holder;
+      return {.kind = Kind::kLetIn};
+    }
+    return {.kind = Kind::kTurnOut, .error = Error::kUnauthorized};
+  }
+  if (holder_ == nullptr) {
+    return {.kind = Kind::kTurnOut, .error = Error::kUnauthorized};
+  }
+  if (command == nullptr) {
+    return {.kind = Kind::kRefuse, .error = std::get<Error>(parsed)};
+  }
+  if (!Allows(holder_->role, command->verb)) {
+    return {.kind = Kind::kRefuse, .error = Error::kDenied};
+  }
+  return {.kind = Kind::kDo, .command = std::move(*command)};
+}
+
+}  // namespace specula::shim
