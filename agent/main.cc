@@ -17,6 +17,7 @@
 #include "agent/options.h"
 #include "lib/base/log.h"
 #include "lib/base/standard_fds.h"
+#include "lib/rpc/callback_threads.h"
 #include "lib/rpc/tls_policy.h"
 
 namespace {
@@ -59,6 +60,10 @@ int RunFront(const Options& options, specula::UniqueFd broker) {
   if (absl::Status status = PrepareFront(stop_signals); !status.ok()) {
     Fail(status);
     return specula::agent::kFrontCannotStart;
+  }
+  // Whatever may block runs on threads of its own.
+  if (!specula::UseOneCallbackThread()) {
+    Log(LogLevel::kWarning, "gRPC keeps all of its callback threads");
   }
   auto agent = specula::agent::Agent::Start(
       options, std::move(broker), [](const absl::Status& why) {

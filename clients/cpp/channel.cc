@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "clients/cpp/callback_threads.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/callback_threads.h"
 #include "lib/rpc/certificate.h"
 #include "lib/rpc/tls_policy.h"
 
