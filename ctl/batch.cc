@@ -5,9 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 
 namespace specula::ctl {
@@ -32,38 +30,6 @@ absl::Duration FromProto(const google::protobuf::Duration& duration) {
 }
 
 }  // namespace
-
-// What gRPC's threads want done on the thread of Run. Outlives the batch; from
-// then on it takes nothing.
-class Batch::Inbox {
- public:
-  explicit Inbox(std::function<void()> wake) : wake_(std::move(wake)) {}
-
-  void Post(std::function<void()> act) {
-    absl::MutexLock lock(&mutex_);
-    if (closed_) return;
-    acts_.push_back(std::move(act));
-    if (acts_.size() == 1) wake_();
-  }
-
-  std::vector<std::function<void()>> Take() {
-    absl::MutexLock lock(&mutex_);
-    return std::exchange(acts_, {});
-  }
-
-  void Close() {
-    std::vector<std::function<void()>> dropped;
-    absl::MutexLock lock(&mutex_);
-    closed_ = true;
-    dropped.swap(acts_);
-  }
-
- private:
-  const std::function<void()> wake_;
-  absl::Mutex mutex_;
-  std::vector<std::function<void()>> acts_ ABSL_GUARDED_BY(mutex_);
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-};
 
 struct Batch::Host {
   std::shared_ptr<ExecCall> call;

@@ -12,6 +12,7 @@
 #include "clients/cpp/outcome.h"
 #include "ctl/fleet.h"
 #include "ctl/gather.h"
+#include "ctl/inbox.h"
 #include "ctl/interrupt.h"
 #include "ctl/roll.h"
 #include "specula/v1/specula.pb.h"
@@ -81,7 +82,6 @@ class Batch {
   const std::vector<size_t>& unproved() const { return unproved_; }
 
  private:
-  class Inbox;
   struct Host;
   enum class Phase { kRunning, kTerminating, kKilling, kLeaving };
 

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -34,14 +33,6 @@ constexpr size_t kSlowestShown = 3;
 constexpr char kClearLine[] = "\r\033[K";
 
 bool IsTerminal(int fd) { return isatty(fd) != 0; }
-
-bool WantsColours() {
-  const char* no_colour = std::getenv("NO_COLOR");
-  const char* terminal = std::getenv("TERM");
-  return IsTerminal(STDOUT_FILENO) &&
-         (no_colour == nullptr || *no_colour == '\0') &&
-         (terminal == nullptr || absl::string_view(terminal) != "dumb");
-}
 
 absl::string_view StreamName(OutputStream stream) {
   return stream == OutputStream::kOutput ? "stdout" : "stderr";

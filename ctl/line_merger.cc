@@ -23,7 +23,7 @@ std::vector<std::string> Escaped(std::vector<std::string> names) {
 
 LineMerger::LineMerger(std::vector<std::string> names, Options options)
     : names_(Escaped(std::move(names))),
-      options_(options),
+      options_(std::move(options)),
       held_(names_.size()) {}
 
 std::string LineMerger::Prefix(size_t host, OutputStream stream) const {
@@ -52,6 +52,13 @@ std::string LineMerger::Flush(size_t host, OutputStream stream) {
   return lines;
 }
 
+void LineMerger::Append(size_t host, OutputStream stream,
+                        absl::string_view line, std::string& lines) const {
+  if (options_.keep != nullptr && !options_.keep(line)) return;
+  absl::StrAppend(&lines, options_.prefix ? Prefix(host, stream) : "", line,
+                  "\n");
+}
+
 std::string LineMerger::Cut(size_t host, OutputStream stream,
                             absl::string_view text) {
   std::string& held = held_[host][static_cast<size_t>(stream)].line;
@@ -59,18 +66,15 @@ std::string LineMerger::Cut(size_t host, OutputStream stream,
   while (!text.empty()) {
     const size_t newline = text.find('\n');
     const size_t room = options_.most_held_bytes - held.size();
-    if (newline != absl::string_view::npos && newline <= room) {
-      absl::StrAppend(&lines, Prefix(host, stream), std::exchange(held, ""),
-                      text.substr(0, newline + 1));
-      text.remove_prefix(newline + 1);
-    } else if (text.size() > room) {
-      absl::StrAppend(&lines, Prefix(host, stream), std::exchange(held, ""),
-                      text.substr(0, room), "\n");
-      text.remove_prefix(room);
-    } else {
+    const bool whole = newline != absl::string_view::npos && newline <= room;
+    if (!whole && text.size() <= room) {
       absl::StrAppend(&held, text);
       break;
     }
+    const size_t length = whole ? newline : room;
+    absl::StrAppend(&held, text.substr(0, length));
+    Append(host, stream, std::exchange(held, ""), lines);
+    text.remove_prefix(length + (whole ? 1 : 0));
   }
   return lines;
 }

@@ -2,6 +2,7 @@
 #define SPECULA_CTL_LINE_MERGER_H_
 
 #include <array>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ class LineMerger {
     bool safe = false;     // through a TerminalFilter
     bool colours = false;  // hosts in colours, each always the same
     size_t most_held_bytes = 16 << 10;
+    bool prefix = true;  // false: no host in front
+    // Which lines are shown, by their text without the newline; null: all.
+    std::function<bool(absl::string_view line)> keep = nullptr;
   };
 
   LineMerger(std::vector<std::string> names, Options options);
@@ -39,6 +43,8 @@ class LineMerger {
     std::string line;
   };
 
+  void Append(size_t host, OutputStream stream, absl::string_view line,
+              std::string& lines) const;
   // Moves the lines of `text` and what was held before them to the result.
   std::string Cut(size_t host, OutputStream stream, absl::string_view text);
   std::string Prefix(size_t host, OutputStream stream) const;

@@ -62,6 +62,16 @@ TEST(LineMergerTest, EachHostKeepsItsColourAndErrorsStandOut) {
   EXPECT_THAT(merger.Feed(0, kError, "a\n"), HasSubstr("\033[31m!\033[0m a\n"));
 }
 
+TEST(LineMergerTest, OnlyLinesThatAreToBeKeptAreShown) {
+  LineMerger merger({"vm1"},
+                    {.prefix = false, .keep = [](absl::string_view line) {
+                       return line == "yes" || line.empty();
+                     }});
+  EXPECT_EQ(merger.Feed(0, kOutput, "no\nye"), "");
+  EXPECT_EQ(merger.Feed(0, kOutput, "s\n\nyes!\nyes"), "yes\n\n");
+  EXPECT_EQ(merger.Flush(0, kOutput), "yes\n");
+}
+
 TEST(LineMergerTest, AHostileNameIsHarmless) {
   LineMerger merger({"a\033[2J"}, {});
   EXPECT_THAT(merger.Feed(0, kOutput, "x\n"), Not(HasSubstr("\033")));
