@@ -174,8 +174,11 @@ TEST_F(BatchTerminalTest, EnterShowsWhoStillRunsAndProgressIsShownMeanwhile) {
   };
   const std::string text =
       RunOnTerminal(OnBoth({"exec", "--", "prog"}), "\n").text;
-  EXPECT_THAT(text, HasSubstr(absl::StrCat(
-                        "specula: 1 still running: ", other_.host(), "\r\n")));
+  // The quick one may not have ended when Enter was typed.
+  const size_t asked = text.find(" still running: ");
+  ASSERT_NE(asked, std::string::npos) << text;
+  EXPECT_THAT(text.substr(asked, text.find('\r', asked) - asked),
+              HasSubstr(other_.host()));
   EXPECT_THAT(text, HasSubstr("1/2 done, 0 failed, "));
   EXPECT_THAT(text, HasSubstr("slowest: " + other_.host()));
 }
