@@ -97,7 +97,8 @@ int RunApp(int argc, char** argv) {
   app.footer(
       "Exit code: 0 all hosts answered, 255 some host gave no result, 2 wrong "
       "usage,\n"
-      "130 interrupted; exec: that of the command (see exec --help).\n\n"
+      "130 interrupted; exec on one host: that of the command (see exec "
+      "--help).\n\n"
       "Example: specula --hosts vm[01-64] --ca ca.crt --cert me.crt --key "
       "me.key status");
   const int own = OwnWords(argc, argv);

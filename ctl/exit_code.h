@@ -6,8 +6,10 @@ namespace specula::ctl {
 // With what `specula` ends; never 0 when something failed.
 enum ExitCode : int {
   kExitOk = 0,
-  kExitFailed = 1,  // the answer is no: an audit log that is not intact
-  kExitUsage = 2,   // the command line, the configuration or a file is wrong
+  // The answer is no: an audit log that is not intact, a command that failed on
+  // some of many hosts.
+  kExitFailed = 1,
+  kExitUsage = 2,  // the command line, the configuration or a file is wrong
   kExitInterrupted = 130,  // Ctrl-C
   kExitNoResult = 255,     // at least one host gave no result
 };

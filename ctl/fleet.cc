@@ -50,26 +50,29 @@ absl::StatusOr<Inventory> InventoryFromDns(absl::string_view place,
   return inventory;
 }
 
-absl::StatusOr<std::vector<Target>> OpenTargets(
-    const FleetOptions& options, std::vector<SelectedHost> hosts) {
+absl::StatusOr<ClosedFleet> CloseTargets(const FleetOptions& options,
+                                         std::vector<SelectedHost> hosts) {
   RETURN_IF_ERROR(NeedPath(options.paths.ca, "--ca", "SPECULA_CA"));
   RETURN_IF_ERROR(
       NeedPath(options.paths.certificate, "--cert", "SPECULA_CERT"));
   RETURN_IF_ERROR(NeedPath(options.paths.key, "--key", "SPECULA_KEY"));
-  ASSIGN_OR_RETURN(Credentials credentials, LoadCredentials(options.paths));
-  std::vector<Target> targets;
-  targets.reserve(hosts.size());
+  ClosedFleet fleet;
+  ASSIGN_OR_RETURN(fleet.credentials, LoadCredentials(options.paths));
+  fleet.targets.reserve(hosts.size());
   for (SelectedHost& host : hosts) {
     Target target;
     target.id = host.id;
     target.name = std::move(host.name);
     target.endpoint = {std::move(host.address),
                        std::move(host.certificate_name)};
-    target.client = std::make_unique<AgentClient>(
-        MakeChannel(target.endpoint, credentials));
-    targets.push_back(std::move(target));
+    fleet.targets.push_back(std::move(target));
   }
-  return targets;
+  return fleet;
+}
+
+std::vector<Target> OpenAll(ClosedFleet fleet) {
+  for (Target& target : fleet.targets) OpenTarget(target, fleet.credentials);
+  return std::move(fleet.targets);
 }
 
 bool IsId(const std::string& text) {
@@ -106,40 +109,63 @@ absl::StatusOr<std::vector<SelectedHost>> SelectFleet(
 }
 
 absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options) {
-  ASSIGN_OR_RETURN(std::vector<SelectedHost> hosts, SelectFleet(options));
-  return OpenTargets(options, std::move(hosts));
+  return OpenFleet(options, "");
 }
 
-absl::StatusOr<std::vector<Target>> OpenHost(FleetOptions options,
-                                             const std::string& host,
-                                             absl::string_view command) {
-  if (!host.empty() && !IsId(host)) options.selection.hosts = host;
+absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options,
+                                              const std::string& expression) {
+  ASSIGN_OR_RETURN(ClosedFleet fleet, LoadFleet(options, expression));
+  return OpenAll(std::move(fleet));
+}
+
+absl::StatusOr<ClosedFleet> LoadFleet(FleetOptions options,
+                                      const std::string& expression) {
+  const bool by_id = IsId(expression);
+  if (!expression.empty() && !by_id) options.selection.hosts = expression;
   ASSIGN_OR_RETURN(std::vector<SelectedHost> hosts, SelectFleet(options));
-  if (IsId(host)) {
+  if (by_id) {
     // A host may be called "2"; that goes before its place in the list.
     const bool named = std::any_of(
         hosts.begin(), hosts.end(),
-        [&](const SelectedHost& known) { return known.name == host; });
+        [&](const SelectedHost& known) { return known.name == expression; });
     int id = 0;
-    if (!absl::SimpleAtoi(host, &id)) id = 0;
+    if (!absl::SimpleAtoi(expression, &id)) id = 0;
     std::erase_if(hosts, [&](const SelectedHost& known) {
-      return named ? known.name != host : known.id != id;
+      return named ? known.name != expression : known.id != id;
     });
     if (hosts.empty()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("there is no host with the id ", host,
+          absl::StrCat("there is no host with the id ", expression,
                        "; 'specula list' shows them"));
     }
   }
-  if (hosts.size() != 1) {
+  return CloseTargets(options, std::move(hosts));
+}
+
+void OpenTarget(Target& target, const Credentials& credentials) {
+  target.client =
+      std::make_unique<AgentClient>(MakeChannel(target.endpoint, credentials));
+}
+
+absl::StatusOr<std::vector<Target>> OpenHost(const FleetOptions& options,
+                                             const std::string& expression,
+                                             absl::string_view command) {
+  ASSIGN_OR_RETURN(ClosedFleet fleet, LoadFleet(options, expression));
+  if (fleet.targets.size() != 1) {
+    const std::string& said =
+        expression.empty() ? options.selection.hosts : expression;
     return absl::InvalidArgumentError(absl::StrCat(
-        command, " takes one host for now, and this names ", hosts.size(), ": ",
-        options.selection.hosts.empty()
-            ? "the whole inventory"
-            : EscapeControls(options.selection.hosts),
-        "; the form for a fleet is not there yet"));
+        command, " takes one host, and this names ", fleet.targets.size(), ": ",
+        said.empty() ? "the whole inventory" : EscapeControls(said)));
   }
-  return OpenTargets(options, std::move(hosts));
+  return OpenAll(std::move(fleet));
+}
+
+std::vector<std::string> LabelsOf(const std::vector<Target>& targets) {
+  std::vector<std::string> labels;
+  labels.reserve(targets.size());
+  for (const Target& target : targets) labels.push_back(HostLabel(target));
+  return labels;
 }
 
 }  // namespace specula::ctl

@@ -38,13 +38,34 @@ absl::StatusOr<std::vector<SelectedHost>> SelectFleet(
 // nobody is dialled yet.
 absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options);
 
-// Opens the one host that `host` names, by name or by the id that `list` shows,
-// or, if that is empty, the one that the options come to: the only element, as
-// AskAll takes it. INVALID_ARGUMENT for none and for more than one. `command`
-// is for the error text.
-absl::StatusOr<std::vector<Target>> OpenHost(FleetOptions options,
-                                             const std::string& host,
+// Hosts whose channels are made one by one, when their turn comes: their
+// `client` is null until OpenTarget.
+struct ClosedFleet {
+  std::vector<Target> targets;  // at least one
+  Credentials credentials;
+};
+
+// Finds the hosts that `expression` names: a host set, or one host by the id
+// that `list` shows; if it is empty, those that the options come to. Reads the
+// TLS files. INVALID_ARGUMENT says what the user can mend.
+absl::StatusOr<ClosedFleet> LoadFleet(FleetOptions options,
+                                      const std::string& expression);
+
+// Makes the channel of one of them; nobody is dialled yet.
+void OpenTarget(Target& target, const Credentials& credentials);
+
+// As LoadFleet, and opens all.
+absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options,
+                                              const std::string& expression);
+
+// As OpenFleet, where only one host will do: INVALID_ARGUMENT for more than
+// one. `command` is for the error text.
+absl::StatusOr<std::vector<Target>> OpenHost(const FleetOptions& options,
+                                             const std::string& expression,
                                              absl::string_view command);
+
+// The labels of hosts, in their order.
+std::vector<std::string> LabelsOf(const std::vector<Target>& targets);
 
 }  // namespace specula::ctl
 

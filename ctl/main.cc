@@ -1,11 +1,25 @@
 // specula, the controller.
 #include <malloc.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "absl/synchronization/mutex.h"
 #include "ctl/app.h"
 #include "ctl/exit_code.h"
 #include "lib/base/standard_fds.h"
+
+namespace {
+
+// A socket for each host: the usual 1024 are soon gone. Nothing is started from
+// here that could not bear more.
+void RaiseOpenFiles() {
+  rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   if (!specula::StandardFdsAreSafe()) return specula::ctl::kExitNoResult;
@@ -15,5 +29,6 @@ int main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
   signal(SIGPIPE, SIG_IGN);
+  RaiseOpenFiles();
   return specula::ctl::RunApp(argc, argv);
 }

@@ -186,6 +186,8 @@ absl::string_view OutcomeName(Outcome outcome) {
       return "lost";
     case Outcome::kFailed:
       return "failed";
+    case Outcome::kSkipped:
+      return "skipped";
   }
   return "unknown";
 }

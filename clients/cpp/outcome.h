@@ -26,6 +26,7 @@ enum class Outcome {
   kDenied,       // the role or a policy of the host forbids it
   kLost,         // the agent went away in the middle of the call
   kFailed,       // the agent answered with another error
+  kSkipped,      // not begun: the batch had been stopped before its turn
 };
 
 // "ok", "timeout", "unreachable", …; "exit" and "signal" without their number.

@@ -6,7 +6,9 @@
 #include "ctl/command_options.h"
 #include "ctl/commands/commands.h"
 #include "ctl/commands/read.h"
+#include "ctl/kill_by_name.h"
 #include "lib/base/format.h"
+#include "lib/base/status_macros.h"
 
 namespace specula::ctl {
 namespace {
@@ -17,8 +19,10 @@ struct KillOptions {
   std::string second;
   std::string signal;
   std::string start_ticks;
+  std::string name;
   bool force = false;
   bool tree = false;
+  bool confirmed = false;
 };
 
 absl::StatusOr<int64_t> ParseWhole(absl::string_view what,
@@ -30,18 +34,9 @@ absl::StatusOr<int64_t> ParseWhole(absl::string_view what,
                    least, " or more"));
 }
 
-absl::StatusOr<v1::KillRequest> MakeRequest(const KillOptions& options) {
+// How to signal; without the process.
+absl::StatusOr<v1::KillRequest> MakeManner(const KillOptions& options) {
   v1::KillRequest request;
-  absl::StatusOr<int64_t> pid = ParseWhole(
-      "PID", options.second.empty() ? options.first : options.second, 2);
-  if (!pid.ok()) return pid.status();
-  request.set_pid(*pid);
-  if (!options.start_ticks.empty()) {
-    absl::StatusOr<int64_t> ticks =
-        ParseWhole("--start-ticks", options.start_ticks, 0);
-    if (!ticks.ok()) return ticks.status();
-    request.set_start_ticks(*ticks);
-  }
   if (!options.signal.empty()) {
     if (options.force) {
       return absl::InvalidArgumentError("either --signal or --force, not both");
@@ -53,6 +48,36 @@ absl::StatusOr<v1::KillRequest> MakeRequest(const KillOptions& options) {
   request.set_force(options.force);
   request.set_tree(options.tree);
   return request;
+}
+
+absl::StatusOr<v1::KillRequest> MakeRequest(const KillOptions& options) {
+  ASSIGN_OR_RETURN(v1::KillRequest request, MakeManner(options));
+  absl::StatusOr<int64_t> pid = ParseWhole(
+      "PID", options.second.empty() ? options.first : options.second, 2);
+  if (!pid.ok()) return pid.status();
+  request.set_pid(*pid);
+  if (!options.start_ticks.empty()) {
+    absl::StatusOr<int64_t> ticks =
+        ParseWhole("--start-ticks", options.start_ticks, 0);
+    if (!ticks.ok()) return ticks.status();
+    request.set_start_ticks(*ticks);
+  }
+  return request;
+}
+
+int RunKillByName(const KillOptions& options, const CommandContext& context,
+                  Interrupt& interrupt) {
+  if (!options.second.empty() || !options.start_ticks.empty()) {
+    return UsageError(absl::InvalidArgumentError(
+        "either PID or --name, not both; kill HOSTS --name PATTERN"));
+  }
+  absl::StatusOr<v1::KillRequest> manner = MakeManner(options);
+  if (!manner.ok()) return UsageError(manner.status());
+  absl::StatusOr<std::vector<Target>> targets =
+      OpenFleet(context.options, options.first);
+  if (!targets.ok()) return UsageError(targets.status());
+  return KillByName(*targets, options.name, *manner, options.confirmed,
+                    context.options, interrupt);
 }
 
 std::string ViewSent(const v1::KillRequest& request,
@@ -70,6 +95,14 @@ int RunKill(const KillOptions& options, const CommandContext& context,
             Interrupt& interrupt) {
   absl::Status status = CheckNoFleetForm(context.options, "kill", true);
   if (!status.ok()) return UsageError(status);
+  if (!options.name.empty()) {
+    return RunKillByName(options, context, interrupt);
+  }
+  if (options.first.empty()) {
+    return UsageError(absl::InvalidArgumentError(
+        "whom to signal is missing: kill HOST PID, or kill HOSTS --name "
+        "PATTERN"));
+  }
   absl::StatusOr<v1::KillRequest> request = MakeRequest(options);
   if (!request.ok()) return UsageError(request.status());
   absl::StatusOr<std::vector<Target>> targets = OpenHost(
@@ -101,12 +134,10 @@ int RunKill(const KillOptions& options, const CommandContext& context,
 
 void AddKillCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand(
-      "kill", "Send a signal to a process: kill [HOST] PID [options]");
+      "kill", "Send a signal: kill [HOST] PID, or kill [HOSTS] --name PATTERN");
   auto options = std::make_shared<KillOptions>();
-  command
-      ->add_option("HOST", options->first,
-                   "Where; left out with --hosts, so that PID comes first")
-      ->required();
+  command->add_option("HOST", options->first,
+                      "Where; left out with --hosts, so that PID comes first");
   command->add_option("PID", options->second, "Which process, 2 or greater");
   command->add_option("--signal", options->signal,
                       "TERM, HUP, RTMIN+1, or a number (TERM)");
@@ -115,6 +146,10 @@ void AddKillCommand(CLI::App& app, CommandContext& context) {
   command->add_option("--start-ticks", options->start_ticks,
                       "Only if it is the process that was started then, as "
                       "start shows it");
+  command->add_option("--name", options->name,
+                      "Every process whose name this regular expression (RE2) "
+                      "matches,\non all hosts; shows them and asks first");
+  command->add_flag("--yes", options->confirmed, "Do not ask");
   command->callback([&context, options] {
     context.run = [&context, options](Interrupt& interrupt) {
       return RunKill(*options, context, interrupt);

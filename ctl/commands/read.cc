@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 
 namespace specula::ctl {
 
@@ -33,6 +34,14 @@ ViewOptions ViewForOutput() {
     return {.max_width = size.ws_col};
   }
   return {};
+}
+
+bool WantsColours() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  const char* terminal = std::getenv("TERM");
+  return isatty(STDOUT_FILENO) != 0 &&
+         (no_colour == nullptr || *no_colour == '\0') &&
+         (terminal == nullptr || absl::string_view(terminal) != "dumb");
 }
 
 std::string RoundPrefix(bool first) {

@@ -28,6 +28,9 @@ bool Print(const std::string& text);
 // How wide a terminal on standard output is; SIZE_MAX if it is none.
 ViewOptions ViewForOutput();
 
+// Whether standard output is a terminal that is to have colours (NO_COLOR).
+bool WantsColours();
+
 // What comes before the text of each round of --watch: it clears a terminal,
 // and parts the rounds elsewhere.
 std::string RoundPrefix(bool first);

@@ -1,16 +1,20 @@
+#include <cstdio>
+#include <map>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "ctl/command_options.h"
 #include "ctl/commands/commands.h"
 #include "ctl/commands/read.h"
+#include "ctl/gather.h"
 #include "ctl/table.h"
+#include "lib/base/format.h"
 
 namespace specula::ctl {
 namespace {
 
 struct StartOptions {
-  std::string host;
+  std::string hosts;
   std::string key;
   CommandOptions command;
 };
@@ -31,13 +35,35 @@ std::string DoubtText(const StartOptions& options) {
                "key";
 }
 
-std::string ViewStarted(const Target& target,
-                        const v1::StartResponse& response) {
+using Response = v1::StartResponse;
+
+std::string ViewStarted(const std::vector<Target>& targets,
+                        const Results<Response>& results) {
   Table table({{"HOST"}, {"PID"}, {"START_TICKS"}, {"BOOT_ID"}, {"LOG"}});
-  table.Add({HostLabel(target), absl::StrCat(response.pid()),
-             absl::StrCat(response.start_ticks()), response.boot_id(),
-             response.log_path()});
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (results[i].ending.outcome != Outcome::kOk) continue;
+    const Response& response = results[i].response;
+    table.Add({HostLabel(targets[i]), absl::StrCat(response.pid()),
+               absl::StrCat(response.start_ticks()), response.boot_id(),
+               response.log_path()});
+  }
   return table.Render();
+}
+
+// One line: "started on vm1, vm2; failed on vm3".
+std::string StartSummary(const std::vector<Target>& targets,
+                         const Results<Response>& results) {
+  std::map<Outcome, std::vector<std::string>> hosts;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    hosts[results[i].ending.outcome].push_back(HostLabel(targets[i]));
+  }
+  std::string text;
+  for (const auto& [outcome, names] : hosts) {
+    absl::StrAppend(&text,
+                    outcome == Outcome::kOk ? "Started" : OutcomeName(outcome),
+                    ": ", EscapeControls(ListHosts(names)), "\n");
+  }
+  return text;
 }
 
 int RunStart(const StartOptions& options, const CommandContext& context,
@@ -45,7 +71,7 @@ int RunStart(const StartOptions& options, const CommandContext& context,
   absl::Status status = CheckNoFleetForm(context.options, "start", true);
   if (!status.ok()) return UsageError(status);
   absl::StatusOr<std::vector<Target>> targets =
-      OpenHost(context.options, options.host, "start");
+      OpenFleet(context.options, options.hosts);
   if (!targets.ok()) return UsageError(targets.status());
   absl::StatusOr<v1::Command> command =
       CompleteCommand(options.command, context.words, interrupt);
@@ -54,27 +80,44 @@ int RunStart(const StartOptions& options, const CommandContext& context,
   v1::StartRequest request;
   *request.mutable_command() = *std::move(command);
   request.set_idempotency_key(options.key);
-  using Response = v1::StartResponse;
-  const HostResult<Response> result =
-      AskAll<Response>(
-          *targets, interrupt,
-          [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
-            return client.Start(request,
-                                absl::Seconds(context.options.timeout_seconds),
-                                std::move(done));
-          })
-          .front();
-  const Target& target = targets->front();
+  const Results<Response> results = AskAll<Response>(
+      *targets, interrupt,
+      [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
+        return client.Start(request,
+                            absl::Seconds(context.options.timeout_seconds),
+                            std::move(done));
+      });
   const bool json = context.options.json;
-  if (ReportFailure(target, result.ending, result.elapsed, json)) {
-    if (IsInDoubt(result.ending)) SayOfHost(target, DoubtText(options));
-    return interrupt.interrupted() ? kExitInterrupted : kExitNoResult;
+  bool all_run = true;
+  bool some_run = false;
+  bool written = true;
+  std::vector<std::string> in_doubt;
+  for (size_t i = 0; i < targets->size(); ++i) {
+    const Target& target = (*targets)[i];
+    const HostResult<Response>& result = results[i];
+    if (ReportFailure(target, result.ending, result.elapsed, json)) {
+      all_run = false;
+      if (IsInDoubt(result.ending)) in_doubt.push_back(HostLabel(target));
+      continue;
+    }
+    some_run = true;
+    if (json) {
+      written = Print(JsonLine(target, result.ending, result.elapsed, "start",
+                               &result.response)) &&
+                written;
+    }
   }
-  const std::string text = json
-                               ? JsonLine(target, result.ending, result.elapsed,
-                                          "start", &result.response)
-                               : ViewStarted(target, result.response);
-  return Print(text) ? kExitOk : kExitNoResult;
+  if (!in_doubt.empty()) {
+    fprintf(stderr, "specula: %s: %s\n",
+            EscapeControls(ListHosts(in_doubt)).c_str(),
+            DoubtText(options).c_str());
+  }
+  if (!json && some_run) written = Print(ViewStarted(*targets, results));
+  if (!json && targets->size() > 1) {
+    written = Print(StartSummary(*targets, results)) && written;
+  }
+  if (interrupt.interrupted()) return kExitInterrupted;
+  return all_run && written ? kExitOk : kExitNoResult;
 }
 
 }  // namespace
@@ -82,10 +125,11 @@ int RunStart(const StartOptions& options, const CommandContext& context,
 void AddStartCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand(
       "start",
-      "Start a program that outlives the call: start [HOST] [options] -- CMD "
+      "Start a program that outlives the call: start [HOSTS] [options] -- CMD "
       "ARG…");
   auto options = std::make_shared<StartOptions>();
-  command->add_option("HOST", options->host, "Where, instead of --hosts");
+  command->add_option("HOSTS", options->hosts,
+                      "Where, instead of --hosts: a host set or an id");
   DeclareCommandOptions(command, options->command);
   command->add_option(
       "--idempotency-key", options->key,
@@ -93,8 +137,9 @@ void AddStartCommand(CLI::App& app, CommandContext& context) {
   command->footer(
       "Its output goes to a file on the host, whose path is shown. Exit code: "
       "0 "
-      "it runs,\n"
-      "255 it does not, or nothing is known (the reason is on standard "
+      "it runs everywhere,\n"
+      "255 on some host it does not, or nothing is known (the reason is on "
+      "standard "
       "error).");
   command->callback([&context, options] {
     context.takes_words = true;

@@ -7,7 +7,9 @@
 #include "ctl/commands/commands.h"
 #include "ctl/commands/read.h"
 #include "ctl/output_writer.h"
+#include "ctl/tail_fleet.h"
 #include "lib/base/format.h"
+#include "re2/re2.h"
 
 namespace specula::ctl {
 namespace {
@@ -25,25 +27,8 @@ struct TailOptions {
   bool follow = false;
   bool wait = false;
   bool raw = false;
+  std::string grep;
 };
-
-std::string EventText(const v1::TailEvent& event) {
-  switch (event.kind()) {
-    case v1::TailEvent::KIND_ROTATED:
-      return "rotated: the name stands for another file now";
-    case v1::TailEvent::KIND_TRUNCATED:
-      return "truncated: the file became shorter, on from its start";
-    case v1::TailEvent::KIND_MISSING:
-      return "missing: the file is gone";
-    case v1::TailEvent::KIND_APPEARED:
-      return "appeared: the file is there";
-    case v1::TailEvent::KIND_SKIPPED:
-      return absl::StrCat("skipped: ", FormatBytes(event.skipped_bytes()),
-                          " were left out, as this reader is too slow");
-    default:
-      return absl::StrCat("event ", static_cast<int>(event.kind()));
-  }
-}
 
 // What gRPC's threads tell.
 struct Progress {
@@ -63,7 +48,7 @@ TailEvents Forward(const Target& target,
                   [call = progress->call] { call->Continue(); });
   };
   events.event = [writer, progress, &target](const v1::TailEvent& event) {
-    writer->Say(HostLine(target, EventText(event)),
+    writer->Say(HostLine(target, TailEventText(event)),
                 [call = progress->call] { call->Continue(); });
   };
   events.finished = [progress,
@@ -125,9 +110,26 @@ int RunTail(const TailOptions& options, const CommandContext& context,
   request.set_lines(options.lines);
   request.set_follow(options.follow);
   request.set_wait_for_file(options.wait);
-  absl::StatusOr<std::vector<Target>> targets = OpenHost(
-      context.options, options.second.empty() ? "" : options.first, "tail");
+  const RE2 pattern(options.grep, RE2::Quiet);
+  if (!pattern.ok()) {
+    return UsageError(absl::InvalidArgumentError(
+        absl::StrCat("--grep: ", EscapeControls(pattern.error()))));
+  }
+  absl::StatusOr<std::vector<Target>> targets =
+      OpenFleet(context.options, options.second.empty() ? "" : options.first);
   if (!targets.ok()) return UsageError(targets.status());
+  if (targets->size() > 1 || !options.grep.empty()) {
+    TailFleetOptions fleet;
+    fleet.answer_within = absl::Seconds(context.options.timeout_seconds);
+    fleet.raw = options.raw;
+    if (!options.grep.empty()) {
+      fleet.keep = [&pattern](absl::string_view line) {
+        return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()),
+                                 pattern);
+      };
+    }
+    return TailFleet(*targets, request, fleet, interrupt);
+  }
   const Target& target = targets->front();
   auto writer = std::make_shared<OutputWriter>(
       OutputWriter::Options{.raw = options.raw, .wake = interrupt.waker()});
@@ -153,10 +155,10 @@ int RunTail(const TailOptions& options, const CommandContext& context,
 
 void AddTailCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand(
-      "tail", "The end of a file, and what is appended: tail [HOST] PATH");
+      "tail", "The end of a file, and what is appended: tail [HOSTS] PATH");
   auto options = std::make_shared<TailOptions>();
   command
-      ->add_option("HOST", options->first,
+      ->add_option("HOSTS", options->first,
                    "Where; left out with --hosts, so that PATH comes first")
       ->required();
   command->add_option("PATH", options->second, "Absolute path on the host");
@@ -168,9 +170,12 @@ void AddTailCommand(CLI::App& app, CommandContext& context) {
                     "Go on with what is appended, across rotation");
   command->add_flag("--wait", options->wait,
                     "Wait for a file that is not there yet");
+  command->add_option("--grep", options->grep,
+                      "Only lines that this regular expression (RE2) matches");
   command->add_flag("--raw", options->raw,
                     "Let the file's bytes reach the terminal as they are");
   command->footer(
+      "Of many hosts come whole lines, each with its host in front.\n"
       "What happens to the file (rotated, truncated, missing, …) is said on "
       "standard error.\n"
       "Exit code: 0, also when Ctrl-C ends a --follow; 255 no result, with the "

@@ -299,10 +299,7 @@ TEST_F(ExecCommandTest, TheHostMayStandAfterExec) {
 }
 
 TEST_F(ExecCommandTest, MistakesAreUsageErrors) {
-  EXPECT_THAT(Run({"exec", "vm[1-3]", "--", "true"}).err,
-              HasSubstr("one host for now, and this names 3"));
   EXPECT_THAT(Run({"exec"}).err, HasSubstr("what to run is missing"));
-  EXPECT_THAT(Run({"exec", "--json", "--", "true"}).err, HasSubstr("--json"));
   EXPECT_THAT(Run({"exec", "--watch", "1", "--", "true"}).err,
               HasSubstr("--watch"));
   EXPECT_THAT(Run({"status", "--", "true"}).err, HasSubstr("only exec"));

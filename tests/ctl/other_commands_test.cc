@@ -66,6 +66,24 @@ TEST_F(StartCommandTest, JsonHasTheSame) {
   EXPECT_EQ(asked_.command().shell(), "sleep 1");
 }
 
+TEST_F(StartCommandTest, OnManyHostsEachHasItsRowOrItsReason) {
+  FakeAgent other(pki_);
+  other.on_start = [](const v1::StartRequest&, v1::StartResponse* response) {
+    response->set_pid(99);
+    return grpc::Status::OK;
+  };
+  const Result result = Run(
+      {"start", absl::StrCat(agent_.host(), ",", other.host(), ",127.0.0.1:9"),
+       "--", "sleep"});
+  EXPECT_EQ(result.exit_code, 255);
+  EXPECT_THAT(result.out, HasSubstr(agent_.host() + "  4242"));
+  EXPECT_THAT(result.out, HasSubstr(other.host() + "  99 "));
+  EXPECT_THAT(result.out, HasSubstr(absl::StrCat(
+                              "Started: ", agent_.host(), ", ", other.host(),
+                              "\nunreachable: 127.0.0.1:9\n")));
+  EXPECT_THAT(result.err, HasSubstr("127.0.0.1:9: unreachable: "));
+}
+
 TEST_F(StartCommandTest, AFailureIsNoResult) {
   agent_.on_start = [](const v1::StartRequest&, v1::StartResponse*) {
     return grpc::Status(grpc::StatusCode::NOT_FOUND, "exec(/nope)");
@@ -216,6 +234,75 @@ TEST_F(TailCommandTest, CtrlCEndsAFollowWith0) {
   EXPECT_TRUE(Eventually([&] { return cancelled.load(); }));
 }
 
+TEST_F(TailCommandTest, ManyHostsAreMergedLineByLineAndFailuresAreNamed) {
+  FakeAgent other(pki_);
+  std::atomic<bool> rotated{false};
+  agent_.on_tail = [&](grpc::ServerContext*, const v1::TailRequest&,
+                       TailWriter* writer) {
+    Data(writer, "on");
+    Eventually([&] { return rotated.load(); });
+    Data(writer, "e\ntwo");
+    return grpc::Status::OK;
+  };
+  other.on_tail = [&](grpc::ServerContext*, const v1::TailRequest&,
+                      TailWriter* writer) {
+    Data(writer, "old\n");
+    Event(writer, v1::TailEvent::KIND_ROTATED);
+    Data(writer, "new\n");
+    rotated = true;
+    return grpc::Status::OK;
+  };
+  const std::string hosts =
+      absl::StrCat(agent_.host(), ",", other.host(), ",127.0.0.1:9");
+  const Result result = Run({"tail", hosts, "/var/log/x"});
+  EXPECT_EQ(result.exit_code, 255);
+  for (const std::string& line :
+       {agent_.host() + ": one\n", agent_.host() + ": two\n",
+        other.host() + ": old\n" + other.host() + ": new\n"}) {
+    EXPECT_THAT(result.out, HasSubstr(line));
+  }
+  EXPECT_THAT(result.err, HasSubstr(other.host() + ": rotated: "));
+  EXPECT_THAT(result.err, HasSubstr("127.0.0.1:9: unreachable: "));
+}
+
+TEST_F(TailCommandTest, GrepShowsLinesThatMatch) {
+  agent_.on_tail = [](grpc::ServerContext*, const v1::TailRequest&,
+                      TailWriter* writer) {
+    Data(writer, "GET /a 200\nGET /b 50");
+    Data(writer, "3\nPUT /b 500");
+    return grpc::Status::OK;
+  };
+  const Result result = Run({"tail", "/x", "--grep", "50\\d$"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "GET /b 503\nPUT /b 500\n");
+}
+
+TEST_F(TailCommandTest, CtrlCEndsAllFollowsWith0) {
+  FakeAgent other(pki_);
+  std::atomic<int> cancelled{0};
+  for (FakeAgent* agent : {&agent_, &other}) {
+    agent->on_tail = [&](grpc::ServerContext* context, const v1::TailRequest&,
+                         TailWriter* writer) {
+      Data(writer, "line\n");
+      Eventually([&] { return context->IsCancelled(); });
+      if (context->IsCancelled()) ++cancelled;
+      return grpc::Status::CANCELLED;
+    };
+  }
+  Process process({.arguments = Command(
+                       {"tail", absl::StrCat(agent_.host(), ",", other.host()),
+                        "/x", "-f"})});
+  ASSERT_TRUE(Eventually([&] {
+    const std::string out = process.Stdout();
+    return out.find(agent_.host() + ": line") != std::string::npos &&
+           out.find(other.host() + ": line") != std::string::npos;
+  })) << process.Stderr();
+  process.Signal(SIGINT);
+  EXPECT_EQ(process.Wait(), 0);
+  EXPECT_THAT(process.Stderr(), IsEmpty());
+  EXPECT_TRUE(Eventually([&] { return cancelled == 2; }));
+}
+
 TEST_F(TailCommandTest, ErrorsAreNoResult) {
   agent_.on_tail = [](grpc::ServerContext*, const v1::TailRequest&,
                       TailWriter*) {
@@ -249,7 +336,7 @@ TEST_F(TailCommandTest, MistakesAreUsageErrors) {
   for (const Words& words :
        {Words{"tail"}, Words{"tail", "relative"}, Words{"tail", ""},
         Words{"tail", "/x", "-n", "-1"}, Words{"tail", "/x", "-n", "100001"},
-        Words{"tail", "/x", "--json"}, Words{"tail", "vm[1-2]", "/x"}}) {
+        Words{"tail", "/x", "--json"}, Words{"tail", "/x", "--grep", "("}}) {
     EXPECT_EQ(Run(words).exit_code, 2) << words.back();
   }
 }

@@ -122,6 +122,12 @@ grpc::Status FakeAgent::Kill(grpc::ServerContext*,
   return on_kill ? on_kill(*request, response) : Lacking();
 }
 
+grpc::Status FakeAgent::Processes(grpc::ServerContext*,
+                                  const v1::ProcessesRequest* request,
+                                  v1::ProcessesResponse* response) {
+  return on_processes ? on_processes(*request, response) : Lacking();
+}
+
 struct Cable::State {
   UniqueFd listener{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   uint16_t to_port = 0;

@@ -50,6 +50,9 @@ class FakeAgent final : v1::Specula::Service {
   using OnKill =
       std::function<grpc::Status(const v1::KillRequest&, v1::KillResponse*)>;
 
+  using OnProcesses = std::function<grpc::Status(const v1::ProcessesRequest&,
+                                                 v1::ProcessesResponse*)>;
+
   // Listens on a free port. What is not set before the first call is
   // UNIMPLEMENTED.
   explicit FakeAgent(const Pki& pki);
@@ -59,6 +62,7 @@ class FakeAgent final : v1::Specula::Service {
   OnTail on_tail;
   OnStart on_start;
   OnKill on_kill;
+  OnProcesses on_processes;
 
   Endpoint endpoint() const;
   std::string host() const { return FormatHostPort(endpoint().address); }
@@ -78,6 +82,9 @@ class FakeAgent final : v1::Specula::Service {
   grpc::Status Kill(grpc::ServerContext* context,
                     const v1::KillRequest* request,
                     v1::KillResponse* response) override;
+  grpc::Status Processes(grpc::ServerContext* context,
+                         const v1::ProcessesRequest* request,
+                         v1::ProcessesResponse* response) override;
 
   int port_ = 0;
   mutable std::mutex mutex_;

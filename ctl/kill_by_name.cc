@@ -1,0 +1,212 @@
+#include "ctl/kill_by_name.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "ctl/command_options.h"
+#include "ctl/commands/read.h"
+#include "ctl/exit_code.h"
+#include "ctl/gather.h"
+#include "lib/base/format.h"
+#include "re2/re2.h"
+
+namespace specula::ctl {
+namespace {
+
+constexpr int kMostProcesses = 10000;  // what the contract allows to ask for
+constexpr int kInputPollMilliseconds = 100;
+constexpr size_t kMostCommandShown = 100;
+
+// With the plural of "host" and "process".
+std::string Counted(size_t count, absl::string_view one) {
+  const absl::string_view more = absl::EndsWith(one, "s") ? "es" : "s";
+  return absl::StrCat(count, " ", one, count == 1 ? "" : more);
+}
+
+size_t HostsOf(const std::vector<Match>& matches) {
+  std::set<size_t> hosts;
+  for (const Match& match : matches) hosts.insert(match.host);
+  return hosts.size();
+}
+
+// Reads a line from a terminal; false at its end and at Ctrl-C.
+bool ReadLine(Interrupt& interrupt, std::string& line) {
+  pollfd input = {STDIN_FILENO, POLLIN, 0};
+  while (!interrupt.Wait(absl::ZeroDuration())) {
+    if (poll(&input, 1, kInputPollMilliseconds) <= 0) continue;
+    char buffer[256];
+    const ssize_t got = read(STDIN_FILENO, buffer, sizeof buffer);
+    if (got <= 0) return false;
+    line.append(buffer, static_cast<size_t>(got));
+    if (absl::StrContains(line, '\n')) return true;
+  }
+  return false;
+}
+
+// One call for each match, all at once.
+Results<v1::KillResponse> SignalAll(const std::vector<Target>& targets,
+                                    const std::vector<Match>& matches,
+                                    const v1::KillRequest& request,
+                                    absl::Duration within,
+                                    Interrupt& interrupt) {
+  std::vector<Target> each;
+  for (const Match& match : matches) {
+    const Target& host = targets[match.host];
+    each.push_back({host.id, host.name, host.endpoint,
+                    std::make_unique<AgentClient>(host.client->channel())});
+  }
+  size_t next = 0;  // AskAll begins them in their order
+  return AskAll<v1::KillResponse>(
+      each, interrupt,
+      [&](AgentClient& client, AgentClient::OnAnswer<v1::KillResponse> done) {
+        v1::KillRequest one = request;
+        one.set_pid(matches[next].pid);
+        one.set_start_ticks(matches[next].start_ticks);
+        ++next;
+        return client.Kill(one, within, std::move(done));
+      });
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Match>> FindMatches(
+    const Results<v1::ProcessesResponse>& results, const std::string& pattern) {
+  const RE2 name(pattern, RE2::Quiet);
+  if (!name.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--name: ", EscapeControls(name.error())));
+  }
+  if (RE2::PartialMatch("", name)) {
+    return absl::InvalidArgumentError(
+        "--name: this matches every process; that cannot be meant");
+  }
+  std::vector<Match> matches;
+  for (size_t host = 0; host < results.size(); ++host) {
+    if (results[host].ending.outcome != Outcome::kOk) continue;
+    for (const v1::Process& process : results[host].response.processes()) {
+      const std::string kernel_form = absl::StrCat("[", process.name(), "]");
+      if (process.pid() < 2 || process.command_line() == kernel_form ||
+          process.name() == "specula-agent" ||
+          !RE2::PartialMatch(process.name(), name)) {
+        continue;
+      }
+      matches.push_back({host, process.pid(), process.start_ticks(),
+                         process.command_line().empty()
+                             ? process.name()
+                             : process.command_line()});
+    }
+  }
+  return matches;
+}
+
+std::string ViewMatches(const std::vector<Match>& matches,
+                        const std::vector<std::string>& names) {
+  std::map<std::string, std::vector<const Match*>> commands;
+  for (const Match& match : matches) commands[match.command].push_back(&match);
+  std::string text;
+  for (const auto& [command, same] : commands) {
+    std::vector<std::string> hosts;
+    for (const Match* match : same) {
+      if (hosts.empty() || hosts.back() != names[match->host]) {
+        hosts.push_back(names[match->host]);
+      }
+    }
+    std::string shown = EscapeControls(command.substr(0, kMostCommandShown));
+    if (command.size() > kMostCommandShown) shown += "…";
+    absl::StrAppend(&text, Counted(same.size(), "process"), " on ",
+                    EscapeControls(ListHosts(hosts)), ": ", shown, "\n");
+  }
+  return text;
+}
+
+int KillByName(const std::vector<Target>& targets, const std::string& pattern,
+               const v1::KillRequest& request, bool confirmed,
+               const FleetOptions& options, Interrupt& interrupt) {
+  // A pattern that is odd is said before anybody is asked.
+  absl::StatusOr<std::vector<Match>> matches = FindMatches({}, pattern);
+  if (!matches.ok()) return UsageError(matches.status());
+  if (!confirmed && isatty(STDIN_FILENO) == 0) {
+    return UsageError(absl::InvalidArgumentError(
+        "kill --name asks before it kills, and there is no terminal to ask "
+        "on; give --yes"));
+  }
+  const absl::Duration within = absl::Seconds(options.timeout_seconds);
+  v1::ProcessesRequest all;
+  all.set_limit(kMostProcesses);
+  const auto processes = AskAll<v1::ProcessesResponse>(
+      targets, interrupt,
+      [&](AgentClient& client,
+          AgentClient::OnAnswer<v1::ProcessesResponse> done) {
+        return client.Processes(all, within, std::move(done));
+      });
+  if (interrupt.interrupted()) return kExitInterrupted;
+  bool complete = true;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const v1::ProcessesResponse& response = processes[i].response;
+    if (ReportFailure(targets[i], processes[i].ending, processes[i].elapsed,
+                      options.json)) {
+      complete = false;
+    } else if (response.total_count() > response.processes_size()) {
+      SayOfHost(targets[i], absl::StrCat("only ", response.processes_size(),
+                                         " of its ", response.total_count(),
+                                         " processes were looked at"));
+      complete = false;
+    }
+  }
+  matches = FindMatches(processes, pattern);
+  if (!matches.ok()) return UsageError(matches.status());
+  if (matches->empty()) {
+    fprintf(stderr, "specula: no process has a name like '%s'\n",
+            EscapeControls(pattern).c_str());
+    return complete ? kExitFailed : kExitNoResult;
+  }
+  if (!options.json) Print(ViewMatches(*matches, LabelsOf(targets)));
+  if (!confirmed) {
+    fprintf(stderr, "Signal %s on %s? Type yes: ",
+            Counted(matches->size(), "process").c_str(),
+            Counted(HostsOf(*matches), "host").c_str());
+    std::string line;
+    const bool read = ReadLine(interrupt, line);
+    if (interrupt.interrupted()) return kExitInterrupted;
+    if (!read || absl::StripAsciiWhitespace(line) != "yes") {
+      fputs("specula: nothing was signalled\n", stderr);
+      return kExitFailed;
+    }
+  }
+  const Results<v1::KillResponse> results =
+      SignalAll(targets, *matches, request, within, interrupt);
+  int64_t signalled = 0;
+  for (size_t i = 0; i < results.size(); ++i) {
+    const Target& target = targets[(*matches)[i].host];
+    if (options.json) {
+      Print(JsonLine(target, results[i].ending, results[i].elapsed, "kill",
+                     results[i].ending.outcome == Outcome::kOk
+                         ? &results[i].response
+                         : nullptr));
+    } else if (results[i].ending.outcome != Outcome::kOk) {
+      SayOfHost(target, absl::StrCat("pid ", (*matches)[i].pid, ": ",
+                                     EndingText(results[i].ending)));
+    }
+    complete = complete && results[i].ending.outcome == Outcome::kOk;
+    signalled += results[i].response.signalled_count();
+  }
+  if (!options.json) {
+    Print(absl::StrCat("signalled ",
+                       Counted(static_cast<size_t>(signalled), "process"),
+                       "\n"));
+  }
+  if (interrupt.interrupted()) return kExitInterrupted;
+  return complete ? kExitOk : kExitNoResult;
+}
+
+}  // namespace specula::ctl

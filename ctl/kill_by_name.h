@@ -1,0 +1,45 @@
+#ifndef SPECULA_CTL_KILL_BY_NAME_H_
+#define SPECULA_CTL_KILL_BY_NAME_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ctl/fan_out.h"
+#include "ctl/fleet.h"
+#include "ctl/interrupt.h"
+#include "ctl/views.h"
+#include "specula/v1/specula.pb.h"
+
+// The processes of many hosts that have a name, and their end.
+namespace specula::ctl {
+
+// One process that would be signalled.
+struct Match {
+  size_t host = 0;  // its place among the targets
+  int64_t pid = 0;
+  int64_t start_ticks = 0;  // so that no other with its pid is hit
+  std::string command;
+};
+
+// Those whose name the regular expression `pattern` (RE2) matches somewhere, as
+// pgrep has it; never init, kernel threads or agents. INVALID_ARGUMENT if it is
+// none, or matches every name. Pure.
+absl::StatusOr<std::vector<Match>> FindMatches(
+    const Results<v1::ProcessesResponse>& results, const std::string& pattern);
+
+// One line for each command, with how many there are and on which hosts. Pure.
+std::string ViewMatches(const std::vector<Match>& matches,
+                        const std::vector<std::string>& names);
+
+// Looks on all targets, shows what was found, asks on a terminal for a typed
+// yes unless `confirmed`, and signals each process, `request` saying how. Gives
+// the exit code: 1 if there is none or it was not confirmed, 255 if some host
+// or process gave no result.
+int KillByName(const std::vector<Target>& targets, const std::string& pattern,
+               const v1::KillRequest& request, bool confirmed,
+               const FleetOptions& options, Interrupt& interrupt);
+
+}  // namespace specula::ctl
+
+#endif  // SPECULA_CTL_KILL_BY_NAME_H_
