@@ -123,8 +123,8 @@ AgentClient::Call AgentClient::Disk(const v1::DiskRequest& request,
 AgentClient::Call AgentClient::Processes(const v1::ProcessesRequest& request,
                                          absl::Duration deadline,
                                          OnAnswer<v1::ProcessesResponse> done) {
-  return Begin(channel_, stub_, on_behalf_, &Async::Processes, request, deadline,
-               std::move(done));
+  return Begin(channel_, stub_, on_behalf_, &Async::Processes, request,
+               deadline, std::move(done));
 }
 
 AgentClient::Call AgentClient::Start(const v1::StartRequest& request,
