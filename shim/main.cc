@@ -10,6 +10,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "lib/base/log.h"
+#include "lib/base/standard_fds.h"
 #include "lib/rpc/tls_policy.h"
 #include "shim/shim.h"
 
@@ -43,6 +44,7 @@ absl::Status Prepare() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!specula::StandardFdsAreSafe()) return 1;
   std::string mon_token;
   const bool has_token =
       specula::shim::TakeFromEnvironment("MON_TOKEN", mon_token);
