@@ -63,7 +63,7 @@ absl::StatusOr<HostPort> ParseHostPort(absl::string_view text,
     bracketed = absl::string_view(text).find(':') != absl::string_view::npos;
   }
   if (host.empty()) return Odd(text, "the host is empty");
-  if (bracketed && host.find(':') == absl::string_view::npos) {
+  if (bracketed && std::count(host.begin(), host.end(), ':') < 2) {
     return Odd(text, "only an IPv6 address stands in [ ]");
   }
   if (!std::all_of(host.begin(), host.end(),

@@ -75,6 +75,7 @@ TEST(HostPortTest, SaysWhatIsOdd) {
       {"[::1]]", "only :PORT may follow the ]"},
       {"[vm1]:7000", "only an IPv6 address stands in [ ]"},
       {"[10.0.0.1]", "only an IPv6 address stands in [ ]"},
+      {"[a:1]", "only an IPv6 address stands in [ ]"},
       {"[fe80%1]", "only an IPv6 address stands in [ ]"},
       {"vm 1", "letters, digits"},
       {" vm1", "letters, digits"},
