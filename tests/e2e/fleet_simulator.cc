@@ -143,7 +143,7 @@ class FleetSimulator::Service final : public v1::Specula::CallbackService {
 // A port behind which there is no gRPC.
 class FleetSimulator::Trap {
  public:
-  explicit Trap(Health health) : health_(health) {
+  explicit Trap(Health health) {
     sockaddr_in address = {};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -185,7 +185,6 @@ class FleetSimulator::Trap {
     }
   }
 
-  const Health health_;
   const UniqueFd listener_{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   std::vector<UniqueFd> fillers_;
   uint16_t port_ = 0;
