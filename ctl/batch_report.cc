@@ -341,6 +341,7 @@ std::string BatchReport::JsonSummary(const Batch& batch, int exit_code) const {
 void BatchReport::SayInterrupted(const Batch& batch) {
   auto names = [this](const std::vector<size_t>& hosts) {
     std::vector<std::string> list;
+    list.reserve(hosts.size());
     for (const size_t host : hosts) list.push_back(names_[host]);
     return EscapeControls(ListHosts(list));
   };

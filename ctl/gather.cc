@@ -131,6 +131,7 @@ std::vector<Gather::Group> Gather::Groups() const {
     group.hosts.push_back(host);
   }
   std::vector<Group> sorted;
+  sorted.reserve(groups.size());
   for (auto& [key, group] : groups) sorted.push_back(std::move(group));
   std::sort(sorted.begin(), sorted.end(), [](const Group& a, const Group& b) {
     if (a.hosts.size() != b.hosts.size()) {
@@ -248,6 +249,7 @@ std::vector<std::string> Gather::Remarks() const {
     for (const std::string& note : ending.notes) add(note, host);
   }
   std::vector<std::string> remarks;
+  remarks.reserve(texts.size());
   for (const std::string& text : texts) {
     remarks.push_back(absl::StrCat(
         EscapeControls(ListHosts(NamesOf(hosts_of[text]))), ": ", text));

@@ -45,7 +45,7 @@ bool ShortestEdits(const Lines& from, const Lines& to, std::vector<Edit>& out) {
   std::vector<std::vector<int>> trace;
   const int zero = most + 1;
   auto at = [&](std::vector<int>& row, int diagonal) -> int& {
-    return row[static_cast<size_t>(zero + diagonal)];
+    return row.begin()[zero + diagonal];
   };
   for (int changes = 0; changes <= most; ++changes) {
     for (int k = -changes; k <= changes; k += 2) {
@@ -65,9 +65,7 @@ bool ShortestEdits(const Lines& from, const Lines& to, std::vector<Edit>& out) {
       std::vector<Edit> reversed;
       for (int d = changes; d > 0; --d) {
         const std::vector<int>& before = trace[static_cast<size_t>(d) - 1];
-        auto then = [&](int diagonal) {
-          return before[static_cast<size_t>(d + diagonal)];
-        };
+        auto then = [&](int diagonal) { return before.begin()[d + diagonal]; };
         const int diagonal = x - y;
         const bool came_down =
             diagonal == -d ||
@@ -145,8 +143,8 @@ std::string UnifiedDiff(absl::string_view from, absl::string_view to) {
     to_line += static_cast<int>(begin - next);
     // On to the first change that twice the context parts from the one before.
     size_t last = change;
-    for (size_t i = change; i < edits.size() && i <= last + 2 * kContext + 1;
-         ++i) {
+    for (size_t i = change;
+         i < edits.size() && i <= last + 2 * size_t{kContext} + 1; ++i) {
       if (edits[i].kind != ' ') last = i;
     }
     const size_t end = std::min(edits.size(), last + 1 + kContext);

@@ -241,15 +241,17 @@ absl::StatusOr<std::vector<std::string>> FromAnsiblePattern(
     pattern = pattern.substr(close + 1);
     if (parts.size() >= 2 && IsLetter(parts[0]) && IsLetter(parts[1])) {
       int step = 1;
-      if (parts[0][0] > parts[1][0] || parts.size() > 3 ||
+      const unsigned char first = static_cast<unsigned char>(parts[0][0]);
+      const unsigned char last = static_cast<unsigned char>(parts[1][0]);
+      if (first > last || parts.size() > 3 ||
           (parts.size() == 3 &&
-           (!absl::SimpleAtoi(parts[2], &step) || step < 1))) {
+           (!absl::SimpleAtoi(parts[2], &step) || step < 1 || step > 26))) {
         return absl::InvalidArgumentError(
             absl::StrCat("the range [", inside, "] is odd"));
       }
       std::vector<std::string> longer;
       for (const std::string& result : results) {
-        for (int c = parts[0][0]; c <= parts[1][0]; c += step) {
+        for (int c = first; c <= last; c += step) {
           longer.push_back(result + static_cast<char>(c));
         }
       }
