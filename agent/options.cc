@@ -72,16 +72,12 @@ absl::Status ValidateCeiling(const Raw& raw, Ceiling& ceiling) {
   return CheckCeiling(ceiling);
 }
 
-bool IsLoopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
-}
-
 absl::Status Validate(const Raw& raw, Options& options) {
   ASSIGN_OR_RETURN(options.listen, ParseHostPort(raw.listen, kPort));
   if (!raw.health_listen.empty()) {
     ASSIGN_OR_RETURN(options.health_listen,
                      ParseHostPort(raw.health_listen, kPort + 1));
-    if (!IsLoopback(options.health_listen.host)) {
+    if (!IsLoopback(options.health_listen)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "--health-listen ", raw.health_listen,
           " is not a loopback address; that listener asks for no certificate"));

@@ -7,27 +7,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "ctl/patience.h"
 
 namespace specula::ctl {
 namespace {
 
-constexpr absl::Duration kDefaultGrace = absl::Seconds(5);
-// What an agent may need beyond the grace: it reads the pipes for 2 s more.
-constexpr absl::Duration kDrain = absl::Seconds(2);
-constexpr absl::Duration kAfterKill = absl::Seconds(5);
-// A cancelled call ends by itself, without the host.
-constexpr absl::Duration kAfterCancel = absl::Seconds(2);
 // By how much a host may overrun the command's own time limit, which it should
 // have enforced itself, before we do not wait for it any more.
 constexpr absl::Duration kSlack = absl::Seconds(5);
 constexpr absl::Duration kTurn = absl::Milliseconds(250);
 // Between two looks at what came: a channel costs a millisecond to make.
 constexpr int kBeginAtOnce = 8;
-
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) +
-         absl::Nanoseconds(duration.nanos());
-}
 
 }  // namespace
 
@@ -86,7 +76,7 @@ ExecEvents Batch::EventsOf(size_t host) {
 
 void Batch::Run(const v1::ExecRequest& request) {
   const v1::Command& command = request.command();
-  grace_ = command.has_grace() ? FromProto(command.grace()) : kDefaultGrace;
+  grace_ = GraceOf(command);
   if (command.has_timeout()) {
     limit_ = options_.answer_within + FromProto(command.timeout()) + grace_ +
              kDrain + kSlack;

@@ -10,28 +10,18 @@
 #include "absl/time/clock.h"
 #include "ctl/command_options.h"
 #include "ctl/exit_code.h"
+#include "ctl/patience.h"
 #include "lib/base/format.h"
 
 namespace specula::ctl {
 namespace {
 
-constexpr absl::Duration kDefaultGrace = absl::Seconds(5);
-// What an agent may need beyond the grace: it reads the pipes for 2 s more.
-constexpr absl::Duration kDrain = absl::Seconds(2);
-constexpr absl::Duration kAfterKill = absl::Seconds(5);
-// A cancelled call ends by itself, without the host.
-constexpr absl::Duration kAfterCancel = absl::Seconds(2);
 // Interrupted, nobody waits longer than this for a reader who sleeps.
 constexpr absl::Duration kMostStuck = absl::Seconds(1);
 // As a shell shows a program that died by SIGPIPE.
 constexpr int kExitClosedPipe = 128 + SIGPIPE;
 constexpr char kNoProof[] =
     "there is no proof that the remote process tree has ended";
-
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) +
-         absl::Nanoseconds(duration.nanos());
-}
 
 }  // namespace
 
@@ -91,8 +81,7 @@ ExecEvents ExecSession::Events() const {
 }
 
 int ExecSession::Run(const v1::ExecRequest& request) {
-  grace_ = request.command().has_grace() ? FromProto(request.command().grace())
-                                         : kDefaultGrace;
+  grace_ = GraceOf(request.command());
   call_ = ExecCall::Create(target_.client->channel(), request,
                            {.answer_within = options_.answer_within}, Events());
   progress_->call = call_;

@@ -18,7 +18,6 @@
 namespace specula::ctl {
 namespace {
 
-constexpr uint16_t kAgentPort = 60120;
 constexpr size_t kMostInventoryBytes = 16 << 20;
 constexpr absl::string_view kDnsScheme = "dns:///";
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "ctl/from_proto.h"
 #include "ctl/table.h"
 #include "lib/base/format.h"
 
@@ -37,11 +38,6 @@ std::string Share(int64_t part, int64_t whole) {
 
 std::string Rate(double bytes_per_second) {
   return absl::StrCat(FormatBytes(std::llround(bytes_per_second)), "/s");
-}
-
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) +
-         absl::Nanoseconds(duration.nanos());
 }
 
 // One row for a host that gave no result.

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
@@ -16,7 +15,6 @@ namespace {
 
 constexpr char kConfigPath[] = "/etc/specula/shim.toml";
 constexpr uint16_t kPort = 60119;
-constexpr uint16_t kAgentPort = 60120;
 
 // What CLI11 fills, as text and plain numbers.
 struct Raw {
@@ -172,11 +170,6 @@ absl::StatusOr<ListenOptions> ParseListen(absl::string_view text,
     ASSIGN_OR_RETURN(listen.exec_reply, ParseExecReply(parts[i]));
   }
   return listen;
-}
-
-bool IsLoopback(const HostPort& address) {
-  return address.host == "localhost" || address.host == "::1" ||
-         absl::StartsWith(address.host, "127.");
 }
 
 std::variant<Options, int> ParseOptions(int argc, char** argv) {

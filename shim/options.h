@@ -44,9 +44,6 @@ struct Options {
 absl::StatusOr<ListenOptions> ParseListen(absl::string_view text,
                                           ExecReply exec_reply);
 
-// Whether an address cannot be reached from other hosts.
-bool IsLoopback(const HostPort& address);
-
 // Reads command line, environment and configuration file. Gives the options, or
 // the exit code with which to leave at once: 0 after --help, 2 after an error,
 // which was then printed.

@@ -3,6 +3,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -10,6 +11,9 @@
 #include "lib/base/host_port.h"
 
 namespace specula {
+
+// Where agents serve unless they are told otherwise.
+inline constexpr uint16_t kAgentPort = 60120;
 
 // An agent as it is dialled and as it must prove to be.
 struct Endpoint {

@@ -10,12 +10,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "ctl/hosts/pattern.h"
 
 namespace specula::ctl {
 namespace {
-
-// As in ExpandPattern: longer ones are text.
-constexpr size_t kMostDigits = 15;
 
 bool IsDigit(char c) {
   return absl::ascii_isdigit(static_cast<unsigned char>(c));
@@ -87,16 +85,9 @@ std::vector<Box> Merge(std::vector<Box> boxes, size_t dimensions) {
   return boxes;
 }
 
-std::string Padded(int64_t number, size_t width) {
-  std::string digits = absl::StrCat(number);
-  return digits.size() < width
-             ? std::string(width - digits.size(), '0') + digits
-             : digits;
-}
-
 void AppendNumbers(const Numbers& numbers, size_t width, std::string& out) {
   if (numbers.size() == 1) {
-    out += Padded(numbers.front(), width);
+    out += PadNumber(numbers.front(), width);
     return;
   }
   out += '[';
@@ -107,8 +98,8 @@ void AppendNumbers(const Numbers& numbers, size_t width, std::string& out) {
       ++last;
     }
     if (i > 0) out += ',';
-    out += Padded(numbers[i], width);
-    if (last > i) absl::StrAppend(&out, "-", Padded(numbers[last], width));
+    out += PadNumber(numbers[i], width);
+    if (last > i) absl::StrAppend(&out, "-", PadNumber(numbers[last], width));
     i = last + 1;
   }
   out += ']';

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "ctl/hosts/pattern.h"
 #include "lib/base/format.h"
@@ -149,10 +150,10 @@ absl::Status InventoryBuilder::Resolve(const std::string& name,
     }
   }
   // Each once, where it came first.
-  absl::flat_hash_map<std::string, bool> seen;
+  absl::flat_hash_set<std::string> seen;
   std::vector<std::string>& result = inventory_.catalog.groups[name];
   for (std::string& host : hosts) {
-    if (seen.try_emplace(host, true).second) result.push_back(std::move(host));
+    if (seen.insert(host).second) result.push_back(std::move(host));
   }
   group.state = Group::kDone;
   return absl::OkStatus();

@@ -14,9 +14,6 @@
 namespace specula::ctl {
 namespace {
 
-// Longer numbers are no counters of hosts, and fit into int64.
-constexpr size_t kMostDigits = 15;
-
 // More than any HOST:PORT has.
 constexpr size_t kMostNameBytes = 512;
 
@@ -79,13 +76,6 @@ struct Piece {
   std::string text;
   std::vector<Range> ranges;
 };
-
-std::string Padded(int64_t number, size_t width) {
-  std::string digits = absl::StrCat(number);
-  return digits.size() < width
-             ? std::string(width - digits.size(), '0') + digits
-             : digits;
-}
 
 absl::StatusOr<std::vector<Piece>> ParsePieces(absl::string_view part) {
   std::vector<Piece> pieces;
@@ -155,7 +145,7 @@ std::vector<std::string> Expand(const std::vector<Piece>& pieces) {
       for (const Range& range : piece.ranges) {
         for (int64_t number = range.first; number <= range.last;
              number += range.step) {
-          longer.push_back(name + Padded(number, range.width));
+          longer.push_back(name + PadNumber(number, range.width));
         }
       }
     }
@@ -165,6 +155,13 @@ std::vector<std::string> Expand(const std::vector<Piece>& pieces) {
 }
 
 }  // namespace
+
+std::string PadNumber(int64_t number, size_t width) {
+  std::string digits = absl::StrCat(number);
+  return digits.size() < width
+             ? std::string(width - digits.size(), '0') + digits
+             : digits;
+}
 
 absl::Status OddHostSet(absl::string_view part, absl::string_view why) {
   return absl::InvalidArgumentError(

@@ -1,6 +1,7 @@
 #ifndef SPECULA_CTL_HOSTS_PATTERN_H_
 #define SPECULA_CTL_HOSTS_PATTERN_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,13 @@ inline constexpr size_t kMostHosts = 100'000;
 // odd: a range that is open or runs backwards, more than `most` names. Pure.
 absl::StatusOr<std::vector<std::string>> ExpandPattern(
     absl::string_view pattern, size_t most = kMostHosts);
+
+// Longer runs of digits are no counters of hosts, but text; these fit into
+// int64.
+inline constexpr size_t kMostDigits = 15;
+
+// The digits of a number, with leading zeros up to `width`.
+std::string PadNumber(int64_t number, size_t width);
 
 // An error about `part` of a host set.
 absl::Status OddHostSet(absl::string_view part, absl::string_view why);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/format.h"
@@ -84,6 +85,11 @@ std::string FormatHostPort(const HostPort& address) {
   const bool v6 = address.host.find(':') != std::string::npos;
   return v6 ? absl::StrCat("[", address.host, "]:", address.port)
             : absl::StrCat(address.host, ":", address.port);
+}
+
+bool IsLoopback(const HostPort& address) {
+  return address.host == "localhost" || address.host == "::1" ||
+         absl::StartsWith(address.host, "127.");
 }
 
 }  // namespace specula

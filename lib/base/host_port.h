@@ -25,6 +25,10 @@ absl::StatusOr<HostPort> ParseHostPort(absl::string_view text,
 // "vm1:60120", "[::1]:60120".
 std::string FormatHostPort(const HostPort& address);
 
+// Whether an address cannot be reached from other hosts. Pure: a name other
+// than localhost is not looked up.
+bool IsLoopback(const HostPort& address);
+
 }  // namespace specula
 
 #endif  // SPECULA_LIB_BASE_HOST_PORT_H_

@@ -122,5 +122,14 @@ TEST(HostPortTest, FormatsSoThatItReadsBack) {
   }
 }
 
+TEST(HostPortTest, OnlyLoopbackIsLoopback) {
+  for (const char* host : {"127.0.0.1", "127.1.2.3", "::1", "localhost"}) {
+    EXPECT_TRUE(IsLoopback({host, 1})) << host;
+  }
+  for (const char* host : {"", "*", "0.0.0.0", "::", "10.0.0.1", "vm1"}) {
+    EXPECT_FALSE(IsLoopback({host, 1})) << host;
+  }
+}
+
 }  // namespace
 }  // namespace specula
