@@ -54,6 +54,7 @@ Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
              std::unique_ptr<audit::Writer> audit, UniqueFd broker,
              std::function<void(absl::Status)> lost)
     : tick_interval_(options.reload_interval),
+      serving_interval_(options.serving_interval),
       material_(std::move(material)),
       audit_(std::move(audit)),
       denials_(*audit_),
@@ -102,6 +103,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(
     }
     agent->health_server_ = *std::move(server);
   }
+  agent->loop_.Post([agent = agent.get()] { agent->SayServing(); });
   agent->loop_.After(agent->tick_interval_,
                      [agent = agent.get()] { agent->Tick(); });
   return agent;
@@ -117,7 +119,15 @@ void Agent::Tick() {
   material_->Poll();
   streams_.EndIf(
       [this](const Caller& caller) { return gate_.Recheck(caller); });
+  SayServing();
   loop_.After(tick_interval_, [this] { Tick(); });
+}
+
+void Agent::SayServing() {
+  const absl::Time now = absl::Now();
+  if (now < next_serving_) return;
+  next_serving_ = now + serving_interval_;
+  broker_.With([](BrokerClient& broker) { broker.SayServing(); });
 }
 
 size_t Agent::OpenStreams() {

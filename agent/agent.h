@@ -50,10 +50,16 @@ class Agent {
   // any more.
   void Tick();
 
+  // Tells the broker, and through it the service manager, that the front serves
+  // and its loop turns, when it is time to. On the loop.
+  void SayServing();
+
   // Those whose end is not on its way yet. Not on the loop.
   size_t OpenStreams();
 
   const absl::Duration tick_interval_;
+  const absl::Duration serving_interval_;
+  absl::Time next_serving_ = absl::InfinitePast();  // loop thread
   std::unique_ptr<TlsMaterial> material_;
   std::unique_ptr<audit::Writer> audit_;
   DenialAudit denials_;

@@ -16,6 +16,7 @@
 #include "agent/directories.h"
 #include "agent/options.h"
 #include "lib/base/log.h"
+#include "lib/base/service_manager.h"
 #include "lib/base/standard_fds.h"
 #include "lib/rpc/callback_threads.h"
 #include "lib/rpc/tls_policy.h"
@@ -89,11 +90,21 @@ int RunFront(const Options& options, specula::UniqueFd broker) {
   return 0;
 }
 
+void Tell(absl::string_view state) {
+  absl::Status told = specula::NotifyServiceManager(state);
+  if (told.ok()) return;
+  Log(LogLevel::kWarning, "the service manager cannot be told",
+      {{"reason", told.message()}});
+}
+
 specula::agent::BrokerOptions ToBrokerOptions(const Options& options) {
   specula::agent::BrokerOptions broker;
   broker.front_user = options.front_user;
   broker.jobs.ceiling = options.ceiling;
   broker.jobs.state_directory = options.state_directory;
+  // READY again does no harm and says that a front that died is back.
+  broker.on_serving = [] { Tell("READY=1\nSTATUS=serving\nWATCHDOG=1"); };
+  broker.on_stopping = [] { Tell("STOPPING=1\nSTATUS=ending"); };
   return broker;
 }
 
@@ -103,7 +114,7 @@ int main(int argc, char** argv) {
   if (!specula::StandardFdsAreSafe()) return 1;
   auto parsed = specula::agent::ParseOptions(argc, argv);
   if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
-  const auto& options = std::get<Options>(parsed);
+  auto& options = std::get<Options>(parsed);
   if (options.check_config) {
     absl::Status status = specula::agent::CheckConfig(options);
     if (!status.ok()) return Fail(status);
@@ -115,6 +126,10 @@ int main(int argc, char** argv) {
         "there is no user 'specula', so the part that serves the network runs "
         "as root");
   }
+  // Three in the time after which the manager takes the agent for hung, so that
+  // one that is late costs nothing.
+  if (const auto interval = specula::ServiceWatchdogInterval())
+    options.serving_interval = *interval / 3;
   if (absl::Status made = specula::agent::MakeDirectories(options); !made.ok())
     return Fail(made);
   auto broker = specula::agent::Broker::Create(ToBrokerOptions(options));

@@ -27,6 +27,8 @@ struct Options {
   std::string
       proc_root;  // where the host's /proc, /sys and /etc are: "" or /host
   bool check_config = false;
+  // How often the front tells the broker that it serves, beside the first time.
+  absl::Duration serving_interval = absl::InfiniteDuration();
 
   // Of the broker.
   std::string front_user;       // empty: as whom the program was started

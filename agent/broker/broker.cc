@@ -210,6 +210,9 @@ void Broker::Handle(const broker::Request& request, std::vector<UniqueFd> fds) {
     }
     case broker::Request::kDescribe:
       return HandleDescribe(request);
+    case broker::Request::kServing:
+      if (options_.on_serving) options_.on_serving();
+      return Reply(request.id(), absl::OkStatus());
     case broker::Request::OPERATION_NOT_SET:
       break;
   }
@@ -450,6 +453,7 @@ void Broker::OnFrontDeath() {
 void Broker::BeginStop() {
   const bool again = stopping_;
   stopping_ = true;
+  if (!again && options_.on_stopping) options_.on_stopping();
   if (front_pid_ > 0) {
     kill(front_pid_, again ? SIGKILL : SIGTERM);
     if (!again) {

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,10 @@ struct BrokerOptions {
   // How long the front has to end by itself at the end, and the Execs after it.
   absl::Duration front_grace = absl::Seconds(10);
   absl::Duration exec_grace = kDefaultGrace;
+  // Called when the front says that it serves, each time; when the orderly end
+  // begins. May be empty.
+  std::function<void()> on_serving = {};
+  std::function<void()> on_stopping = {};
 };
 
 // The process that alone forks, kills, reaps and opens. It starts the front and

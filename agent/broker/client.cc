@@ -21,6 +21,14 @@ absl::Status Odd() {
   return absl::InternalError("the broker's answer has not what was asked for");
 }
 
+// Of what is answered by a status alone.
+auto Plain(BrokerClient::Done done) {
+  return [done = std::move(done)](const absl::Status& status,
+                                  const broker::Answer&, const auto&) {
+    if (done) done(status);
+  };
+}
+
 }  // namespace
 
 BrokerClient::BrokerClient(UniqueFd channel,
@@ -124,29 +132,20 @@ void BrokerClient::Spawn(const broker::Spawn& command, absl::string_view input,
 void BrokerClient::EndTree(const broker::EndTree& order, Done done) {
   broker::Request request;
   *request.mutable_end_tree() = order;
-  Ask(std::move(request), {},
-      [done = std::move(done)](absl::Status status, auto, auto) {
-        if (done) done(status);
-      });
+  Ask(std::move(request), {}, Plain(std::move(done)));
 }
 
 void BrokerClient::Finish(uint64_t job, Done done) {
   broker::Request request;
   request.mutable_finish()->set_job(job);
-  Ask(std::move(request), {},
-      [done = std::move(done)](absl::Status status, auto, auto) {
-        if (done) done(status);
-      });
+  Ask(std::move(request), {}, Plain(std::move(done)));
 }
 
 void BrokerClient::Signal(uint64_t job, int signal, Done done) {
   broker::Request request;
   request.mutable_signal()->set_job(job);
   request.mutable_signal()->set_signal(signal);
-  Ask(std::move(request), {},
-      [done = std::move(done)](absl::Status status, auto, auto) {
-        if (done) done(status);
-      });
+  Ask(std::move(request), {}, Plain(std::move(done)));
 }
 
 void BrokerClient::Kill(const broker::Kill& order, Answered<int> done) {
@@ -214,6 +213,12 @@ void BrokerClient::Describe(Answered<broker::Description> done) {
         if (!answer.has_description()) return done(Odd());
         done(std::move(*answer.mutable_description()));
       });
+}
+
+void BrokerClient::SayServing(Done done) {
+  broker::Request request;
+  request.mutable_serving();
+  Ask(std::move(request), {}, Plain(std::move(done)));
 }
 
 }  // namespace specula::agent

@@ -92,6 +92,9 @@ class BrokerClient {
   void ListStarted(Answered<broker::StartedJobs> done);
   void Describe(Answered<broker::Description> done);
 
+  // Says that the front serves.
+  void SayServing(Done done = {});
+
  private:
   // Takes an answer apart.
   using Handler =

@@ -138,6 +138,7 @@ absl::Status CheckRequest(const broker::Request& request) {
       return CheckPath(request.watch().path());
     case broker::Request::kListStarted:
     case broker::Request::kDescribe:
+    case broker::Request::kServing:
       return absl::OkStatus();
     case broker::Request::OPERATION_NOT_SET:
       break;
