@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "agent/facts.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 
@@ -60,6 +61,7 @@ Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
       denials_(*audit_),
       root_(options.proc_root),
       sampler_(root_),
+      about_(FactsOf(options), *material_),
       broker_(loop_, std::move(broker), std::move(lost)),
       tails_(loop_),
       gate_([material = material_.get()] { return material->trust(); },
@@ -67,8 +69,8 @@ Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
                    const absl::Status& why) {
               denials_.Denied(path, caller, why);
             }),
-      service_({loop_, sampler_, streams_, gate_, *material_, broker_, tails_,
-                *audit_}) {}
+      service_({loop_, sampler_, streams_, gate_, broker_, tails_, *audit_,
+                about_}) {}
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(
     const Options& options, UniqueFd broker,
@@ -103,7 +105,10 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(
     }
     agent->health_server_ = *std::move(server);
   }
-  agent->loop_.Post([agent = agent.get()] { agent->SayServing(); });
+  agent->loop_.Post([agent = agent.get()] {
+    agent->AskBroker();
+    agent->SayServing();
+  });
   agent->loop_.After(agent->tick_interval_,
                      [agent = agent.get()] { agent->Tick(); });
   return agent;
@@ -121,6 +126,14 @@ void Agent::Tick() {
       [this](const Caller& caller) { return gate_.Recheck(caller); });
   SayServing();
   loop_.After(tick_interval_, [this] { Tick(); });
+}
+
+void Agent::AskBroker() {
+  broker_.With([this](BrokerClient& broker) {
+    broker.Describe([this](absl::StatusOr<broker::Description> description) {
+      if (description.ok()) about_.set_supervision(description->supervision());
+    });
+  });
 }
 
 void Agent::SayServing() {

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agent/front/about_agent.h"
 #include "agent/front/broker_link.h"
 #include "agent/front/call_audit.h"
 #include "agent/front/event_loop.h"
@@ -50,6 +51,9 @@ class Agent {
   // any more.
   void Tick();
 
+  // Asks the broker what it is. On the loop.
+  void AskBroker();
+
   // Tells the broker, and through it the service manager, that the front serves
   // and its loop turns, when it is time to. On the loop.
   void SayServing();
@@ -65,6 +69,7 @@ class Agent {
   DenialAudit denials_;
   ProcRoot root_;
   Sampler sampler_;
+  AboutAgent about_;
   StreamSet streams_;
   EventLoop loop_;
   BrokerLink broker_;

@@ -84,6 +84,7 @@ int RunApp(int argc, char** argv) {
   AddHostsCommand(app, context);
   AddPingCommand(app, context);
   AddStatusCommand(app, context);
+  AddDoctorCommand(app, context);
   AddCpuCommand(app, context);
   AddMemCommand(app, context);
   AddDiskCommand(app, context);

@@ -2,6 +2,7 @@
 #define SPECULA_CTL_FROM_PROTO_H_
 
 #include <google/protobuf/duration.pb.h>
+#include <google/protobuf/timestamp.pb.h>
 
 #include "absl/time/time.h"
 
@@ -10,6 +11,11 @@ namespace specula::ctl {
 inline absl::Duration FromProto(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) +
          absl::Nanoseconds(duration.nanos());
+}
+
+inline absl::Time FromProto(const google::protobuf::Timestamp& timestamp) {
+  return absl::FromUnixSeconds(timestamp.seconds()) +
+         absl::Nanoseconds(timestamp.nanos());
 }
 
 }  // namespace specula::ctl

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "agent/front/control_calls.h"
-#include "agent/metrics/to_proto.h"
 #include "lib/rpc/grpc_status.h"
 #include "lib/rpc/on_behalf.h"
 
@@ -49,21 +48,13 @@ void Service::WhenPrimed(unsigned kinds, std::function<void()> answer) {
   }
 }
 
-void Service::FillAgent(v1::Agent* agent) const {
-  const TlsMaterial::State state = context_.material.state();
-  agent->set_version(SPECULA_VERSION);
-  *agent->mutable_certificate_expire_time() = ToProto(state.expire_time);
-  agent->set_certificate_generation(state.generation);
-  agent->set_reload_error(state.error);
-}
-
 grpc::ServerUnaryReactor* Service::Status(grpc::CallbackServerContext* context,
                                           const v1::StatusRequest*,
                                           v1::StatusResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   WhenPrimed(kStatusCounters, [this, reactor, response] {
     context_.sampler.FillStatus(shared_, response, [this, reactor, response] {
-      FillAgent(response->mutable_agent());
+      context_.about.Fill(response);
       reactor->Finish(grpc::Status::OK);
     });
   });
@@ -184,9 +175,8 @@ grpc::ServerWriteReactor<v1::WatchResponse>* Service::Watch(
   auto caller = CallerOf(context, "/specula.v1.Specula/Watch");
   if (!caller.ok())
     return new RefusedStream<v1::WatchResponse>(caller.status());
-  const WatchReactor::Context watch{
-      context_.loop, context_.sampler, context_.streams,
-      [this](v1::Agent* agent) { FillAgent(agent); }};
+  const WatchReactor::Context watch{context_.loop, context_.sampler,
+                                    context_.streams, context_.about};
   return new WatchReactor(watch, *std::move(caller), *request);
 }
 

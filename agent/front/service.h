@@ -1,6 +1,7 @@
 #ifndef SPECULA_AGENT_FRONT_SERVICE_H_
 #define SPECULA_AGENT_FRONT_SERVICE_H_
 
+#include "agent/front/about_agent.h"
 #include "agent/front/broker_link.h"
 #include "agent/front/call_audit.h"
 #include "agent/front/event_loop.h"
@@ -9,7 +10,6 @@
 #include "agent/front/stream_set.h"
 #include "agent/front/tail_hub.h"
 #include "agent/front/tail_reactor.h"
-#include "agent/front/tls_material.h"
 #include "agent/front/watch_reactor.h"
 #include "agent/metrics/sampler.h"
 #include "specula/v1/specula.grpc.pb.h"
@@ -28,10 +28,10 @@ class Service final : public v1::Specula::CallbackService {
     Sampler& sampler;
     StreamSet& streams;
     Gate& gate;
-    const TlsMaterial& material;
     BrokerLink& broker;
     TailHub& tails;
     audit::Writer& audit;
+    const AboutAgent& about;
   };
   explicit Service(const Context& context);
 
@@ -69,7 +69,6 @@ class Service final : public v1::Specula::CallbackService {
  private:
   // Runs `answer` once `kinds` have a baseline: at once, or later on the loop.
   void WhenPrimed(unsigned kinds, std::function<void()> answer);
-  void FillAgent(v1::Agent* agent) const;
 
   // Who calls. The gate has let the call in already; here it tells who it was,
   // and a wiring mistake cannot open a door.

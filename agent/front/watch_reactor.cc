@@ -95,7 +95,7 @@ void WatchReactor::Collected() {
     MaybeFinish();
     return;
   }
-  context_.fill_agent(response_.mutable_status()->mutable_agent());
+  context_.about.Fill(response_.mutable_status());
   writing_ = true;
   StartWrite(&response_);
 }

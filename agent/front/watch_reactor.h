@@ -4,10 +4,10 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <boost/asio/steady_timer.hpp>
-#include <functional>
 #include <memory>
 #include <utility>  // before Boost.Asio 1.74, which forgets it
 
+#include "agent/front/about_agent.h"
 #include "agent/front/event_loop.h"
 #include "agent/front/stream_set.h"
 #include "agent/metrics/sampler.h"
@@ -30,7 +30,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::WatchResponse>,
     Sampler& sampler;
     StreamSet& streams;
     // Adds what only the front knows.
-    std::function<void(v1::Agent*)> fill_agent;
+    const AboutAgent& about;
   };
 
   // `request` was validated: see ValidateWatch.

@@ -47,6 +47,10 @@ struct ReadCommand {
       view;
   // The part of an answer that is shown as JSON; null: nothing.
   std::function<const google::protobuf::Message*(const Response&)> json_payload;
+  // More of a host's JSON, ",\"key\":…", by its place; null: no more.
+  std::function<std::string(const Results<Response>&, size_t)> json_more = {};
+  // False makes the exit code 1 where every host answered; null: never.
+  std::function<bool(const Results<Response>&)> is_well = {};
 };
 
 template <typename Response>
@@ -56,9 +60,12 @@ std::string ViewJson(const ReadCommand<Response>& command,
   std::string text;
   for (size_t i = 0; i < targets.size(); ++i) {
     const bool ok = results[i].ending.outcome == Outcome::kOk;
-    text += JsonLine(targets[i], results[i].ending, results[i].elapsed,
-                     command.json_name,
-                     ok ? command.json_payload(results[i].response) : nullptr);
+    std::string line = JsonLine(
+        targets[i], results[i].ending, results[i].elapsed, command.json_name,
+        ok ? command.json_payload(results[i].response) : nullptr);
+    if (command.json_more)
+      line.insert(line.rfind('}'), command.json_more(results, i));
+    text += line;
   }
   return text;
 }
@@ -88,7 +95,9 @@ int RunRead(const FleetOptions& options, Interrupt& interrupt,
                       [](const HostResult<Response>& result) {
                         return result.ending.outcome == Outcome::kOk;
                       });
-      return all_ok ? kExitOk : kExitNoResult;
+      if (!all_ok) return kExitNoResult;
+      return command.is_well && !command.is_well(results) ? kExitFailed
+                                                          : kExitOk;
     }
     const absl::Time next = absl::Now() + absl::Seconds(options.watch_seconds);
     while (absl::Now() < next) {

@@ -299,5 +299,39 @@ TEST(PkiCommandTest, WritesWhatIsPromisedAndKeepsWhatIsThere) {
   EXPECT_EQ(run({"revoke", pki, "not-a-serial"}).exit_code, 2);
 }
 
+TEST(DoctorCommandTest, TheDoctorNamesWhoAllowsSomethingElse) {
+  const Pki pki;
+  const TemporaryDirectory second, third;
+  const AgentProcess usual(pki);
+  const AgentProcess same(
+      pki, {.arguments = {absl::StrCat("--state-dir=", second.path())}});
+  const AgentProcess other(
+      pki, {.arguments = {absl::StrCat("--state-dir=", third.path()),
+                          "--commands=false"}});
+  const auto ask = [&](const std::string& hosts,
+                       std::vector<std::string> command) {
+    return RunProgram(
+        ControllerArguments(pki, "viewer", hosts, std::move(command)));
+  };
+  const Result well =
+      ask(absl::StrCat(usual.host(), ",", same.host()), {"doctor"});
+  EXPECT_EQ(well.exit_code, 0) << well.out << well.err;
+  const std::string all =
+      absl::StrCat(usual.host(), ",", same.host(), ",", other.host());
+  const Result one = ask(all, {"doctor"});
+  EXPECT_EQ(one.exit_code, 1) << one.err;
+  const std::vector<std::string> lines = absl::StrSplit(one.out, '\n');
+  ASSERT_EQ(lines.size(), 5U) << one.out << one.err;
+  EXPECT_THAT(lines[1], StartsWith(other.host()));
+  EXPECT_THAT(lines[1], HasSubstr("ceiling "));
+  EXPECT_THAT(lines[1], HasSubstr(", most have "));
+  const Result json = ask(all, {"doctor", "--json"});
+  EXPECT_EQ(json.exit_code, 1) << json.err;
+  EXPECT_THAT(json.out, HasSubstr("\"findings\":[]}"));
+  EXPECT_THAT(json.out, HasSubstr("\"findings\":[\"ceiling "));
+  EXPECT_THAT(json.out, HasSubstr("\"supervision\":\""));
+  EXPECT_THAT(json.out, HasSubstr("\"state_available_bytes\":\""));
+}
+
 }  // namespace
 }  // namespace specula::testing

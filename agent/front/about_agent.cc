@@ -1,0 +1,61 @@
+#include "agent/front/about_agent.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "agent/metrics/to_proto.h"
+
+namespace specula::agent {
+namespace {
+
+// Whether `path` is `directory` or below it.
+bool IsWithin(absl::string_view path, absl::string_view directory) {
+  if (directory == "/") return absl::StartsWith(path, "/");
+  return absl::StartsWith(path, directory) &&
+         (path.size() == directory.size() || path[directory.size()] == '/');
+}
+
+}  // namespace
+
+AboutAgent::AboutAgent(Facts facts, const TlsMaterial& material)
+    : facts_(std::move(facts)), material_(material) {}
+
+void AboutAgent::set_supervision(std::string supervision) {
+  absl::MutexLock lock(&mutex_);
+  supervision_ = std::move(supervision);
+}
+
+void AboutAgent::Fill(v1::StatusResponse* status) const {
+  v1::Agent& agent = *status->mutable_agent();
+  const TlsMaterial::State state = material_.state();
+  agent.set_version(SPECULA_VERSION);
+  *agent.mutable_certificate_expire_time() = ToProto(state.expire_time);
+  agent.set_certificate_generation(state.generation);
+  agent.set_reload_error(state.error);
+  agent.set_commands_allowed(facts_.commands_allowed);
+  agent.set_ceiling_hash(facts_.ceiling_hash);
+  agent.set_configuration_hash(facts_.configuration_hash);
+  // No call of its own to a file system that may not answer: this was asked.
+  const v1::Filesystem* home =
+      FilesystemOf(status->disk(), facts_.state_directory);
+  if (home != nullptr && home->quality() == v1::QUALITY_OK) {
+    agent.set_state_available_bytes(home->available_bytes());
+  }
+  absl::MutexLock lock(&mutex_);
+  agent.set_supervision(supervision_);
+}
+
+const v1::Filesystem* FilesystemOf(const v1::Disk& disk,
+                                   absl::string_view path) {
+  const v1::Filesystem* nearest = nullptr;
+  for (const v1::Filesystem& row : disk.filesystems()) {
+    if (IsWithin(path, row.mount_point()) &&
+        (nearest == nullptr ||
+         row.mount_point().size() > nearest->mount_point().size())) {
+      nearest = &row;
+    }
+  }
+  return nearest;
+}
+
+}  // namespace specula::agent
