@@ -27,10 +27,10 @@ stage() {
   mkdir -p "$to" "$CLIENTS_WORK/tests/testdata"
   ln -sfn "$CLIENTS_SOURCE/protos" "$CLIENTS_WORK/protos"
   ln -sfn "$CLIENTS_SOURCE/tests/testdata/wire" "$CLIENTS_WORK/tests/testdata/wire"
-  # What is no source any more must not be built.
+  # What is no source any more must not be built; what a build by hand left beside the sources is none.
   if [ -f "$CLIENTS_WORK/staged" ]; then (cd "$to" && xargs -r -d '\n' rm -f) <"$CLIENTS_WORK/staged"; fi
-  (cd "$CLIENTS_SOURCE/clients/examples/$1" && find . -type f) >"$CLIENTS_WORK/staged"
-  cp -a "$CLIENTS_SOURCE/clients/examples/$1/." "$to/"
+  tar -C "$CLIENTS_SOURCE/clients/examples/$1" --exclude-from="$CLIENTS_SOURCE/clients/examples/.gitignore" -c . |
+    tar -C "$to" -xv | grep -v '/$' >"$CLIENTS_WORK/staged"
   cd "$to"
 }
 
@@ -113,7 +113,8 @@ check_client() {
   "$CLIENTS_BIN/specula" pki init "$scratch/other" >/dev/null
   "$CLIENTS_BIN/specula" pki client "$scratch/other" eve --role admin >/dev/null
   cp "$scratch/other/eve".* "$scratch/pki/"
-  expect_error "UNAVAILABLE|FAILED_PRECONDITION" eve "$address" vm1 "$@"
+  # (Ours refuses before it dials; tonic calls a connection that was closed on it UNKNOWN.)
+  expect_error "UNAVAILABLE|FAILED_PRECONDITION|transport error" eve "$address" vm1 "$@"
   echo "PASSED: $(wc -l <"$scratch/out") lines as expected, three errors as expected"
 }
 
