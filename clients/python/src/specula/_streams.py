@@ -1,0 +1,244 @@
+"""What a host gives bit by bit, read from threads.
+
+A stream begins with `with` or with its first step, which raise what a call raises. Leaving the `with`,
+close() or letting go of it cancels the call; the iteration then just ends. Iterate in one thread; close()
+from any.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Callable, Generic, Iterator, List, Optional, Type, TypeVar
+
+import grpc
+
+from specula import v1
+from specula._results import ExecResult, ExecState, LineSplitter, Output
+
+if TYPE_CHECKING:
+    from specula._host import Host
+
+M = TypeVar("M")
+S = TypeVar("S", bound="_Closing")
+
+
+class _Closing:
+    """`with`, for what has _begin() and close()."""
+
+    def _begin(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Cancels the call, if it is not over."""
+        raise NotImplementedError
+
+    def __enter__(self: S) -> S:
+        self._begin()
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+
+class _Call(_Closing, Generic[M]):
+    """One server stream of messages `M`, that is begun late and given up cleanly."""
+
+    def __init__(
+        self,
+        host: Host,
+        opener: Callable[[Optional[float]], Any],
+        answer_within: float,
+        limit: Optional[float] = None,
+    ) -> None:
+        """`answer_within`, `limit`: seconds to the first answer, and of the whole."""
+        self._host = host
+        self._opener = opener
+        self._answer_within = answer_within
+        self._limit = limit
+        self._call: Any = None
+        self._timer: Optional[threading.Timer] = None
+        self._closed = False
+        self._late = False
+        self._began = False  # an answer has come
+
+    def close(self) -> None:
+        self._closed = True
+        self._answered()
+        if self._call is not None:
+            self._call.cancel()
+
+    def __del__(self) -> None:
+        if getattr(self, "_call", None) is not None and not self._closed:
+            self.close()
+
+    def _begin(self) -> None:
+        if self._call is not None or self._closed:
+            return
+        self._call = self._opener(self._limit)
+        self._timer = threading.Timer(self._answer_within, self._no_answer)
+        self._timer.daemon = True
+        self._timer.start()
+        try:
+            self._await_answer()
+        except BaseException:
+            self.close()
+            raise
+
+    def _await_answer(self) -> None:
+        """Waits until the agent has begun to answer, where that comes at once."""
+
+    def _answered(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _connection_answers(self) -> bool:
+        """Whether the first message may rightly be a long time coming."""
+        return False
+
+    def _no_answer(self) -> None:
+        if self._connection_answers() and self._host._connected():
+            return
+        self._late = True
+        self._call.cancel()
+
+    def _receive(self) -> M:
+        if self._closed:
+            raise StopIteration
+        try:
+            message: M = next(self._call)
+        except grpc.RpcError as error:
+            raise self._ended(error) from None
+        if not self._began:
+            self._began = True
+            self._answered()
+        return message
+
+    def _ended(self, error: grpc.RpcError) -> BaseException:
+        if self._late:
+            return self._host._error(grpc.StatusCode.DEADLINE_EXCEEDED, "")
+        if self._closed:
+            return StopIteration()
+        self.close()
+        if self._host._closed:
+            return self._host._closed_error()
+        # What gRPC raises is its call as well.
+        return self._host._error(self._call.code(), self._call.details(), began=self._began)
+
+
+class Stream(_Call[M]):
+    """The messages of one server stream, in their order."""
+
+    def __iter__(self) -> Stream[M]:
+        return self
+
+    def __next__(self) -> M:
+        self._begin()
+        return self._receive()
+
+
+class ExecStream(_Call[v1.ExecResponse]):
+    """The output of a command; see Host.exec_stream()."""
+
+    def __init__(
+        self,
+        host: Host,
+        opener: Callable[[Optional[float]], Any],
+        answer_within: float,
+        limit: Optional[float],
+    ) -> None:
+        super().__init__(host, opener, answer_within, limit)
+        self._state = ExecState(host.name)
+
+    @property
+    def pid(self) -> int:
+        """The process id on the host; 0 before the stream has begun."""
+        return 0 if self._state.started is None else self._state.started.pid
+
+    @property
+    def result(self) -> ExecResult:
+        """How the command ended, without its output. Lost before the iteration's end."""
+        return self._state.result()
+
+    def collect(self) -> ExecResult:
+        """Reads to the end, and gives all output with how it ended."""
+        stdout: List[bytes] = []
+        stderr: List[bytes] = []
+        for data, is_stderr in self:
+            (stderr if is_stderr else stdout).append(data)
+        return self._state.result(b"".join(stdout), b"".join(stderr))
+
+    def _await_answer(self) -> None:
+        try:
+            self._state.take(self._receive())
+        except StopIteration:
+            self._state.result()
+
+    def __iter__(self) -> ExecStream:
+        return self
+
+    def __next__(self) -> Output:
+        self._begin()
+        while True:
+            try:
+                output = self._state.take(self._receive())
+            except StopIteration:
+                if not self._closed:
+                    self._state.result()  # raises, if the agent did not say
+                raise
+            if output is not None:
+                return output
+
+
+class TailStream(Stream[v1.TailResponse]):
+    """The bytes of a file and what happens to it; see Host.tail_stream()."""
+
+    def __init__(
+        self, host: Host, opener: Callable[[Optional[float]], Any], answer_within: float, is_there: bool
+    ) -> None:
+        """`is_there`: the agent says at once whether it could open the file."""
+        super().__init__(host, opener, answer_within)
+        self._is_there = is_there
+
+    def _connection_answers(self) -> bool:
+        return not self._is_there
+
+    def _await_answer(self) -> None:
+        if not self._is_there:
+            return
+        # The file was opened. It may be silent for days.
+        self._call.initial_metadata()
+        if self._call.is_active():
+            self._answered()
+
+
+class LineStream(_Closing):
+    """The lines of a file; see Host.tail()."""
+
+    def __init__(self, stream: TailStream) -> None:
+        self._stream = stream
+        self._splitter = LineSplitter()
+        self._lines: Iterator[bytes] = iter(())
+
+    def __iter__(self) -> LineStream:
+        return self
+
+    def __next__(self) -> bytes:
+        while True:
+            for line in self._lines:
+                return line
+            try:
+                item = next(self._stream)
+            except StopIteration:
+                self._lines = self._splitter.end()
+                return next(self._lines)
+            self._lines = self._splitter.take(item)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _begin(self) -> None:
+        self._stream._begin()
