@@ -132,12 +132,27 @@ struct Cable::State {
   UniqueFd listener{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   uint16_t to_port = 0;
   uint16_t port = 0;
+  bool mends = false;
   std::atomic<bool> cut{false};
+  std::atomic<bool> gone{false};
   std::thread thread;
 
+  UniqueFd Accept() const {
+    return UniqueFd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  }
+
   void Run() {
-    UniqueFd near(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    UniqueFd far(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    while (true) {
+      Pass();
+      if (!mends || gone) return;
+      if (!Accept().valid()) return;
+      if (!gone) cut = false;
+    }
+  }
+
+  void Pass() {
+    const UniqueFd near = Accept();
+    const UniqueFd far(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address = Loopback(to_port);
     if (!near.valid() ||
         connect(far.get(), reinterpret_cast<sockaddr*>(&address),
@@ -163,7 +178,9 @@ struct Cable::State {
   }
 };
 
-Cable::Cable(const Endpoint& to) : state_(std::make_shared<State>()) {
+Cable::Cable(const Endpoint& to, bool mends)
+    : state_(std::make_shared<State>()) {
+  state_->mends = mends;
   sockaddr_in address = Loopback(0);
   socklen_t length = sizeof address;
   auto* raw = reinterpret_cast<sockaddr*>(&address);
@@ -178,6 +195,7 @@ Cable::Cable(const Endpoint& to) : state_(std::make_shared<State>()) {
 }
 
 Cable::~Cable() {
+  state_->gone = true;
   Cut();
   shutdown(state_->listener.get(), SHUT_RDWR);
   state_->thread.join();

@@ -93,13 +93,15 @@ class FakeAgent final : v1::Specula::Service {
 };
 
 // Passes the bytes of one connection to an agent, until it is cut: a host that
-// dies, or a cable that is pulled.
+// dies, or a cable that is pulled. One that mends closes the next connection at
+// once, and passes the one after that as if nothing had been: a host that comes
+// and goes.
 class Cable {
  public:
-  explicit Cable(const Endpoint& to);
+  explicit Cable(const Endpoint& to, bool mends = false);
   ~Cable();
   Endpoint endpoint() const;
-  // Closes both ends.
+  // Closes both ends. What was under way may be lost.
   void Cut();
 
  private:

@@ -1,6 +1,7 @@
 #include "tests/e2e/fleet_simulator.h"
 
 #include <arpa/inet.h>
+#include <grpcpp/alarm.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -48,6 +50,7 @@ class ScriptedExec final : public grpc::ServerWriteReactor<v1::ExecResponse> {
   struct Script {
     std::deque<v1::ExecResponse> messages;
     bool hang = false;            // after the last message
+    bool flood = false;           // the last message again and again
     std::function<void()> after;  // after the last message
   };
 
@@ -61,10 +64,15 @@ class ScriptedExec final : public grpc::ServerWriteReactor<v1::ExecResponse> {
 
   void OnWriteDone(bool ok) override {
     if (!ok) return End(grpc::Status::CANCELLED);
-    script_.messages.pop_front();
+    if (!script_.flood || script_.messages.size() > 1) {
+      script_.messages.pop_front();
+    }
     Next();
   }
-  void OnCancel() override { End(grpc::Status::CANCELLED); }
+  void OnCancel() override {
+    // A flood has always a write in flight, which tells of it.
+    if (!script_.flood) End(grpc::Status::CANCELLED);
+  }
   void OnDone() override { delete this; }
 
  private:
@@ -84,26 +92,135 @@ class ScriptedExec final : public grpc::ServerWriteReactor<v1::ExecResponse> {
   std::atomic<bool> ended_{false};
 };
 
+// Writes one snapshot after the other. Counts who may still call it: gRPC until
+// OnDone, and its alarm.
+class ScriptedWatch final : public grpc::ServerWriteReactor<v1::WatchResponse> {
+ public:
+  struct Script {
+    std::function<v1::WatchResponse(int64_t sequence)> snapshot;
+    absl::Duration interval;  // 0: the next one as soon as there is room
+    int64_t last = INT64_MAX;
+    std::function<void()> after;  // the last; null: ends well
+  };
+
+  explicit ScriptedWatch(Script script) : script_(std::move(script)) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    WriteLocked();
+  }
+
+  void OnWriteDone(bool ok) override {
+    std::function<void()> after;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      writing_ = false;
+      if (!ok || cancelled_) return EndLocked(grpc::Status::CANCELLED);
+      if (sequence_ >= script_.last) {
+        if (script_.after == nullptr) return EndLocked(grpc::Status::OK);
+        after = script_.after;
+      } else if (script_.interval <= absl::ZeroDuration()) {
+        return WriteLocked();
+      } else {
+        ++references_;
+        alarm_ = std::make_unique<grpc::Alarm>();
+        alarm_->Set(absl::ToChronoTime(absl::Now() + script_.interval),
+                    [this](bool) { OnAlarm(); });
+      }
+    }
+    if (after != nullptr) after();
+  }
+  void OnCancel() override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    cancelled_ = true;
+    if (alarm_ != nullptr) alarm_->Cancel();
+    if (!writing_) EndLocked(grpc::Status::CANCELLED);
+  }
+  void OnDone() override { Release(); }
+
+ private:
+  void OnAlarm() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (!cancelled_ && !ended_) WriteLocked();
+    }
+    Release();
+  }
+  void WriteLocked() {
+    message_ = script_.snapshot(++sequence_);
+    writing_ = true;
+    StartWrite(&message_);
+  }
+  void EndLocked(const grpc::Status& status) {
+    if (!std::exchange(ended_, true)) Finish(status);
+  }
+  void Release() {
+    if (--references_ == 0) delete this;
+  }
+
+  const Script script_;
+  std::atomic<int> references_{1};
+  std::mutex mutex_;
+  std::unique_ptr<grpc::Alarm> alarm_;
+  v1::WatchResponse message_;
+  int64_t sequence_ = 0;
+  bool writing_ = false;
+  bool cancelled_ = false;
+  bool ended_ = false;
+};
+
+std::string FloodOfText() {
+  std::string text;
+  while (text.size() < (32 << 10)) {
+    absl::StrAppend(&text, "\x1b[2J\x1b]0;owned\x07\x1b[31mflood\r\n");
+  }
+  return text;
+}
+
 }  // namespace
+
+v1::WatchResponse SimulatedSnapshot(Health health, size_t host,
+                                    int64_t sequence) {
+  v1::WatchResponse snapshot;
+  snapshot.set_sequence(sequence);
+  v1::StatusResponse& status = *snapshot.mutable_status();
+  status = SomeStatus();
+  status.mutable_host()->set_hostname(absl::StrCat("simulated", host + 1));
+  status.mutable_host()->set_boot_id("boot1");
+  status.mutable_host()->mutable_uptime()->set_seconds(3600 + sequence);
+  status.mutable_cpu()->set_logical_count(4);
+  const bool first = sequence == 1;
+  v1::Quality quality = first ? v1::QUALITY_FIRST : v1::QUALITY_OK;
+  if (health == Health::kResetsCounters && sequence % 2 == 0) {
+    quality = v1::QUALITY_RESET;
+    status.mutable_host()->set_boot_id(absl::StrCat("boot", sequence));
+    status.mutable_host()->mutable_uptime()->set_seconds(0);
+  }
+  status.mutable_cpu()->set_quality(quality);
+  status.mutable_memory()->set_quality(v1::QUALITY_OK);
+  status.mutable_disk()->set_quality(v1::QUALITY_OK);
+  status.mutable_network()->set_quality(quality);
+  if (quality != v1::QUALITY_OK) status.mutable_cpu()->clear_utilization();
+  return snapshot;
+}
 
 // One server for all who speak gRPC; by the port that was dialled it knows who
 // it is meant to be.
 class FleetSimulator::Service final : public v1::Specula::CallbackService {
  public:
   struct Agent {
-    Health health;
-    Cable* cable;
+    Health health = Health::kWell;
+    Cable* cable = nullptr;
+    size_t place = 0;
   };
   // All before the first call.
   std::map<std::string, Agent, std::less<>> agents;
+  Snapshot snapshot;
 
  private:
   Agent AgentOf(const grpc::CallbackServerContext& context) const {
     const grpc::string_ref authority = context.ExperimentalGetAuthority();
     auto found =
         agents.find(absl::string_view(authority.data(), authority.size()));
-    return found == agents.end() ? Agent{Health::kWell, nullptr}
-                                 : found->second;
+    return found == agents.end() ? Agent() : found->second;
   }
 
   grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context,
@@ -126,6 +243,12 @@ class FleetSimulator::Service final : public v1::Specula::CallbackService {
     v1::ExecResponse message;
     message.mutable_started()->set_pid(4242);
     script.messages.push_back(message);
+    if (agent.health == Health::kFloods) {
+      script.flood = true;
+      message.set_stdout(FloodOfText());
+      script.messages.push_back(message);
+      return new ScriptedExec(std::move(script));
+    }
     message.set_stdout("hello\n");
     script.messages.push_back(message);
     if (agent.health == Health::kDiesInMidStream) {
@@ -137,6 +260,48 @@ class FleetSimulator::Service final : public v1::Specula::CallbackService {
       script.messages.push_back(message);
     }
     return new ScriptedExec(std::move(script));
+  }
+
+  grpc::ServerWriteReactor<v1::WatchResponse>* Watch(
+      grpc::CallbackServerContext* context,
+      const v1::WatchRequest* request) override {
+    const Agent agent = AgentOf(*context);
+    ScriptedWatch::Script script;
+    script.snapshot = [agent, snapshot = snapshot](int64_t sequence) {
+      return snapshot != nullptr
+                 ? snapshot(agent.place, sequence)
+                 : SimulatedSnapshot(agent.health, agent.place, sequence);
+    };
+    script.interval = absl::Seconds(request->interval().seconds()) +
+                      absl::Nanoseconds(request->interval().nanos());
+    if (!request->has_interval()) script.interval = absl::Seconds(2);
+    switch (agent.health) {
+      case Health::kHangsAfterHeaders: {
+        // As a command that has no word to say.
+        class Silent final
+            : public grpc::ServerWriteReactor<v1::WatchResponse> {
+         public:
+          Silent() { StartSendInitialMetadata(); }
+          void OnCancel() override { Finish(grpc::Status::CANCELLED); }
+          void OnDone() override { delete this; }
+        };
+        return new Silent;
+      }
+      case Health::kDiesInMidStream:
+      case Health::kFlaps:
+        script.last = agent.health == Health::kFlaps ? 3 : 2;
+        script.after = [cable = agent.cable] { cable->Cut(); };
+        break;
+      case Health::kLies:
+        script.last = 2;
+        break;
+      case Health::kFloods:
+        script.interval = absl::ZeroDuration();
+        break;
+      default:
+        break;
+    }
+    return new ScriptedWatch(std::move(script));
   }
 };
 
@@ -192,8 +357,10 @@ class FleetSimulator::Trap {
   std::thread thread_;
 };
 
-FleetSimulator::FleetSimulator(const Pki& pki, const std::vector<Health>& fleet)
+FleetSimulator::FleetSimulator(const Pki& pki, const std::vector<Health>& fleet,
+                               Snapshot snapshot)
     : service_(std::make_unique<Service>()) {
+  service_->snapshot = std::move(snapshot);
   RaiseOpenFiles();
   const Credentials own = pki.Load("localhost");
   grpc::SslServerCredentialsOptions options(
@@ -219,14 +386,16 @@ FleetSimulator::FleetSimulator(const Pki& pki, const std::vector<Health>& fleet)
     if (is_trap(fleet[i])) {
       traps_.push_back(std::make_unique<Trap>(fleet[i]));
       ports[i] = traps_.back()->port();
-    } else if (fleet[i] == Health::kDiesInMidStream) {
+    } else if (fleet[i] == Health::kDiesInMidStream ||
+               fleet[i] == Health::kFlaps) {
       cables_.push_back(std::make_unique<Cable>(
-          Endpoint{{"127.0.0.1", static_cast<uint16_t>(ports[i])}, ""}));
+          Endpoint{{"127.0.0.1", static_cast<uint16_t>(ports[i])}, ""},
+          fleet[i] == Health::kFlaps));
       cable = cables_.back().get();
       ports[i] = cable->endpoint().address.port;
     }
     hosts_.push_back(absl::StrCat("127.0.0.1:", ports[i]));
-    service_->agents[hosts_.back()] = {fleet[i], cable};
+    service_->agents[hosts_.back()] = {fleet[i], cable, i};
   }
 }
 
