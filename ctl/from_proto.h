@@ -3,6 +3,8 @@
 
 #include <google/protobuf/duration.pb.h>
 
+#include <cstdint>
+
 #include "absl/time/time.h"
 
 namespace specula::ctl {
@@ -10,6 +12,14 @@ namespace specula::ctl {
 inline absl::Duration FromProto(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) +
          absl::Nanoseconds(duration.nanos());
+}
+
+inline google::protobuf::Duration ToProto(absl::Duration duration) {
+  google::protobuf::Duration message;
+  message.set_seconds(
+      absl::IDivDuration(duration, absl::Seconds(1), &duration));
+  message.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
+  return message;
 }
 
 }  // namespace specula::ctl
