@@ -93,6 +93,7 @@ int RunApp(int argc, char** argv) {
   AddStartCommand(app, context);
   AddKillCommand(app, context);
   AddTailCommand(app, context);
+  AddTopCommand(app, context);
   AddAuditCommand(app, context);
   AddPkiCommand(app, context);
   app.footer(

@@ -27,6 +27,7 @@ struct Batch::Host {
   std::optional<v1::ExecExited> exited;
   absl::Time begun;
   bool ended = false;
+  bool opened = false;   // its channel is ours
   bool left = false;     // its call was cancelled by us
   std::string no_proof;  // why there is none
 };
@@ -123,7 +124,10 @@ void Batch::BeginWhoMay(const v1::ExecRequest& request) {
 
 void Batch::Begin(size_t host, const v1::ExecRequest& request) {
   Target& target = fleet_.targets[host];
-  OpenTarget(target, fleet_.credentials);
+  if (target.client == nullptr) {
+    OpenTarget(target, fleet_.credentials);
+    hosts_[host].opened = true;
+  }
   hosts_[host].begun = absl::Now();
   hosts_[host].call = ExecCall::Create(
       target.client->channel(), request,
@@ -153,7 +157,7 @@ void Batch::End(size_t host, const CommandEnding& ending) {
   if (IsFailure(ending)) ++failed_;
   if (record.left && !record.exited.has_value()) unproved_.push_back(host);
   record.call.reset();
-  fleet_.targets[host].client.reset();
+  if (record.opened) fleet_.targets[host].client.reset();
   events_.ended(host, ending, absl::Now() - record.begun);
 }
 

@@ -42,8 +42,8 @@ struct BatchEvents {
 // Runs one command on many hosts and waits for all of them.
 //
 // Who begins when is the Roll's; channels are made when a host's turn comes and
-// given up at its end. No host waits for another: each has its own stream,
-// which pauses when its bytes are not taken.
+// given up at its end, unless it came with an open one. No host waits for
+// another: each has its own stream, which pauses when its bytes are not taken.
 //
 // The first Ctrl-C begins nobody further and ends what runs, as ExecSession
 // does: Kill with TERM to each tree, after the grace and 2 s Kill with KILL,

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ctl/commands/read.h"
+#include "ctl/from_proto.h"
 #include "ctl/quantity.h"
 #include "ctl/views.h"
 #include "lib/base/format.h"
@@ -29,14 +30,6 @@ absl::Status CheckUtf8(absl::string_view text, absl::string_view what) {
   if (ToUtf8(text) == text) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       what, " is not UTF-8: ", EscapeControls(text.substr(0, 200))));
-}
-
-google::protobuf::Duration ToProto(absl::Duration duration) {
-  google::protobuf::Duration message;
-  message.set_seconds(
-      absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  message.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
-  return message;
 }
 
 absl::Status SetProgram(const CommandOptions& options,

@@ -29,8 +29,10 @@ bool Interrupt::Wait(absl::Duration limit) {
   uint64_t count = 0;
   [[maybe_unused]] ssize_t got = read(wake_->get(), &count, sizeof count);
   signalfd_siginfo info;
-  if (read(signals_.get(), &info, sizeof info) == sizeof info)
+  if (read(signals_.get(), &info, sizeof info) == sizeof info) {
     interrupted_ = true;
+    terminated_ = terminated_ || info.ssi_signo == SIGTERM;
+  }
   return interrupted_;
 }
 

@@ -24,8 +24,7 @@ void WatchCall::Call(grpc::ClientContext* context) {
 }
 
 bool WatchCall::OnMessage(v1::WatchResponse& message) {
-  events_.snapshot(std::move(message));
-  return true;
+  return events_.snapshot(std::move(message));
 }
 
 void WatchCall::OnFinished(const absl::Status& status) {

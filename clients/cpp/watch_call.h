@@ -12,10 +12,10 @@ namespace specula {
 // What happens in a Watch. Each is called on a thread of gRPC, in the order of
 // the stream, and must not block.
 struct WatchEvents {
-  // A snapshot. The next one is read at once, so whoever keeps more than the
-  // newest keeps a queue; the agent sends no more than the interval allows,
-  // unless it lies.
-  std::function<void(v1::WatchResponse)> snapshot;
+  // A snapshot. True: the next one is read at once, so whoever keeps more than
+  // the newest keeps a queue; the agent sends no more than the interval allows,
+  // unless it lies. False: it is not read before Continue().
+  std::function<bool(v1::WatchResponse)> snapshot;
   // Always, once, last.
   std::function<void(const absl::Status&)> finished;
 };

@@ -7,6 +7,7 @@
 #include "ctl/commands/commands.h"
 #include "ctl/commands/read.h"
 #include "ctl/kill_by_name.h"
+#include "ctl/run_unary.h"
 #include "lib/base/format.h"
 #include "lib/base/status_macros.h"
 
@@ -80,17 +81,6 @@ int RunKillByName(const KillOptions& options, const CommandContext& context,
                     context.options, interrupt);
 }
 
-std::string ViewSent(const v1::KillRequest& request,
-                     const v1::KillResponse& response) {
-  const std::string name =
-      request.force()
-          ? "KILL"
-          : SignalName(request.signal() == 0 ? 15 : request.signal());
-  return absl::StrCat(
-      "sent ", name, " to ", response.signalled_count(),
-      response.signalled_count() == 1 ? " process\n" : " processes\n");
-}
-
 int RunKill(const KillOptions& options, const CommandContext& context,
             Interrupt& interrupt) {
   absl::Status status = CheckNoFleetForm(context.options, "kill", true);
@@ -108,26 +98,7 @@ int RunKill(const KillOptions& options, const CommandContext& context,
   absl::StatusOr<std::vector<Target>> targets = OpenHost(
       context.options, options.second.empty() ? "" : options.first, "kill");
   if (!targets.ok()) return UsageError(targets.status());
-  using Response = v1::KillResponse;
-  const HostResult<Response> result =
-      AskAll<Response>(
-          *targets, interrupt,
-          [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
-            return client.Kill(*request,
-                               absl::Seconds(context.options.timeout_seconds),
-                               std::move(done));
-          })
-          .front();
-  const Target& target = targets->front();
-  const bool json = context.options.json;
-  if (ReportFailure(target, result.ending, result.elapsed, json)) {
-    return interrupt.interrupted() ? kExitInterrupted : kExitNoResult;
-  }
-  const std::string text = json
-                               ? JsonLine(target, result.ending, result.elapsed,
-                                          "kill", &result.response)
-                               : ViewSent(*request, result.response);
-  return Print(text) ? kExitOk : kExitNoResult;
+  return RunKillOn(*targets, *request, context.options, interrupt);
 }
 
 }  // namespace

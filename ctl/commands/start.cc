@@ -1,14 +1,9 @@
-#include <cstdio>
-#include <map>
 #include <memory>
 
-#include "absl/strings/str_cat.h"
 #include "ctl/command_options.h"
 #include "ctl/commands/commands.h"
 #include "ctl/commands/read.h"
-#include "ctl/gather.h"
-#include "ctl/table.h"
-#include "lib/base/format.h"
+#include "ctl/run_unary.h"
 
 namespace specula::ctl {
 namespace {
@@ -18,53 +13,6 @@ struct StartOptions {
   std::string key;
   CommandOptions command;
 };
-
-// Whether the program may run although no answer came.
-bool IsInDoubt(const Ending& ending) {
-  return ending.outcome == Outcome::kLost ||
-         ending.outcome == Outcome::kTimeout ||
-         ending.outcome == Outcome::kUnreachable ||
-         ending.reason == "interrupted";
-}
-
-std::string DoubtText(const StartOptions& options) {
-  return options.key.empty()
-             ? "it may have been started all the same; with --idempotency-key "
-               "it could be tried again safely"
-             : "it may have been started all the same; try again with the same "
-               "key";
-}
-
-using Response = v1::StartResponse;
-
-std::string ViewStarted(const std::vector<Target>& targets,
-                        const Results<Response>& results) {
-  Table table({{"HOST"}, {"PID"}, {"START_TICKS"}, {"BOOT_ID"}, {"LOG"}});
-  for (size_t i = 0; i < targets.size(); ++i) {
-    if (results[i].ending.outcome != Outcome::kOk) continue;
-    const Response& response = results[i].response;
-    table.Add({HostLabel(targets[i]), absl::StrCat(response.pid()),
-               absl::StrCat(response.start_ticks()), response.boot_id(),
-               response.log_path()});
-  }
-  return table.Render();
-}
-
-// One line: "started on vm1, vm2; failed on vm3".
-std::string StartSummary(const std::vector<Target>& targets,
-                         const Results<Response>& results) {
-  std::map<Outcome, std::vector<std::string>> hosts;
-  for (size_t i = 0; i < targets.size(); ++i) {
-    hosts[results[i].ending.outcome].push_back(HostLabel(targets[i]));
-  }
-  std::string text;
-  for (const auto& [outcome, names] : hosts) {
-    absl::StrAppend(&text,
-                    outcome == Outcome::kOk ? "Started" : OutcomeName(outcome),
-                    ": ", EscapeControls(ListHosts(names)), "\n");
-  }
-  return text;
-}
 
 int RunStart(const StartOptions& options, const CommandContext& context,
              Interrupt& interrupt) {
@@ -80,44 +28,7 @@ int RunStart(const StartOptions& options, const CommandContext& context,
   v1::StartRequest request;
   *request.mutable_command() = *std::move(command);
   request.set_idempotency_key(options.key);
-  const Results<Response> results = AskAll<Response>(
-      *targets, interrupt,
-      [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
-        return client.Start(request,
-                            absl::Seconds(context.options.timeout_seconds),
-                            std::move(done));
-      });
-  const bool json = context.options.json;
-  bool all_run = true;
-  bool some_run = false;
-  bool written = true;
-  std::vector<std::string> in_doubt;
-  for (size_t i = 0; i < targets->size(); ++i) {
-    const Target& target = (*targets)[i];
-    const HostResult<Response>& result = results[i];
-    if (ReportFailure(target, result.ending, result.elapsed, json)) {
-      all_run = false;
-      if (IsInDoubt(result.ending)) in_doubt.push_back(HostLabel(target));
-      continue;
-    }
-    some_run = true;
-    if (json) {
-      written = Print(JsonLine(target, result.ending, result.elapsed, "start",
-                               &result.response)) &&
-                written;
-    }
-  }
-  if (!in_doubt.empty()) {
-    fprintf(stderr, "specula: %s: %s\n",
-            EscapeControls(ListHosts(in_doubt)).c_str(),
-            DoubtText(options).c_str());
-  }
-  if (!json && some_run) written = Print(ViewStarted(*targets, results));
-  if (!json && targets->size() > 1) {
-    written = Print(StartSummary(*targets, results)) && written;
-  }
-  if (interrupt.interrupted()) return kExitInterrupted;
-  return all_run && written ? kExitOk : kExitNoResult;
+  return RunStartOn(*targets, request, context.options, interrupt);
 }
 
 }  // namespace

@@ -1,23 +1,15 @@
 #include <memory>
-#include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "clients/cpp/tail_call.h"
 #include "ctl/command_options.h"
 #include "ctl/commands/commands.h"
 #include "ctl/commands/read.h"
-#include "ctl/output_writer.h"
-#include "ctl/tail_fleet.h"
+#include "ctl/run_tail.h"
 #include "lib/base/format.h"
 #include "re2/re2.h"
 
 namespace specula::ctl {
 namespace {
-
-// Interrupted, nobody waits longer than this for a reader who sleeps.
-constexpr absl::Duration kMostStuck = absl::Seconds(1);
-// As a shell shows a program that died by SIGPIPE.
-constexpr int kExitClosedPipe = 141;
 
 struct TailOptions {
   // HOST PATH, or PATH alone with --hosts.
@@ -30,82 +22,14 @@ struct TailOptions {
   std::string grep;
 };
 
-// What gRPC's threads tell.
-struct Progress {
-  absl::Mutex mutex;
-  std::optional<absl::Status> finished ABSL_GUARDED_BY(mutex);
-  // Set before Start, const from then on.
-  std::shared_ptr<TailCall> call;
-};
-
-TailEvents Forward(const Target& target,
-                   const std::shared_ptr<OutputWriter>& writer,
-                   const std::shared_ptr<Progress>& progress,
-                   std::function<void()> wake) {
-  TailEvents events;
-  events.data = [writer, progress](std::string bytes) {
-    writer->Write(OutputWriter::Stream::kOutput, std::move(bytes),
-                  [call = progress->call] { call->Continue(); });
-  };
-  events.event = [writer, progress, &target](const v1::TailEvent& event) {
-    writer->Say(HostLine(target, TailEventText(event)),
-                [call = progress->call] { call->Continue(); });
-  };
-  events.finished = [progress,
-                     wake = std::move(wake)](const absl::Status& status) {
-    absl::MutexLock lock(&progress->mutex);
-    progress->finished = status;
-    wake();
-  };
-  return events;
-}
-
-// Follows to the end, or to Ctrl-C. The status of the call, OK if it was we who
-// ended it.
-absl::Status Follow(const Target& target, const v1::TailRequest& request,
-                    absl::Duration answer_within, Interrupt& interrupt,
-                    const std::shared_ptr<OutputWriter>& writer) {
-  auto progress = std::make_shared<Progress>();
-  progress->call = TailCall::Create(
-      target.client->channel(), request, {.answer_within = answer_within},
-      Forward(target, writer, progress, interrupt.waker()));
-  const std::shared_ptr<TailCall> call = progress->call;
-  call->Start();
-  bool ended_by_us = false;
-  std::optional<absl::Status> finished;
-  while (true) {
-    {
-      absl::MutexLock lock(&progress->mutex);
-      finished = progress->finished;
-    }
-    if (finished.has_value()) break;
-    if ((interrupt.interrupted() || !writer->status().ok()) && !ended_by_us) {
-      ended_by_us = true;
-      call->Cancel();  // ends at once, without the host
-    }
-    interrupt.Wait(absl::InfiniteDuration());
-  }
-  writer->Finish();
-  while (!writer->idle()) {
-    if (interrupt.interrupted() && writer->stuck_for() >= kMostStuck) {
-      writer->Discard();
-    }
-    interrupt.Wait(kMostStuck / 4);
-  }
-  return ended_by_us ? absl::OkStatus() : *finished;
-}
-
 int RunTail(const TailOptions& options, const CommandContext& context,
             Interrupt& interrupt) {
   absl::Status usable = CheckNoFleetForm(context.options, "tail", false);
   if (!usable.ok()) return UsageError(usable);
   v1::TailRequest request;
   request.set_path(options.second.empty() ? options.first : options.second);
-  if (request.path().empty() || request.path().front() != '/' ||
-      ToUtf8(request.path()) != request.path()) {
-    return UsageError(absl::InvalidArgumentError(
-        absl::StrCat("PATH: '", EscapeControls(request.path()),
-                     "' is not absolute, or not UTF-8")));
+  if (absl::Status status = CheckTailPath(request.path()); !status.ok()) {
+    return UsageError(status);
   }
   request.set_lines(options.lines);
   request.set_follow(options.follow);
@@ -118,37 +42,16 @@ int RunTail(const TailOptions& options, const CommandContext& context,
   absl::StatusOr<std::vector<Target>> targets =
       OpenFleet(context.options, options.second.empty() ? "" : options.first);
   if (!targets.ok()) return UsageError(targets.status());
-  if (targets->size() > 1 || !options.grep.empty()) {
-    TailFleetOptions fleet;
-    fleet.answer_within = absl::Seconds(context.options.timeout_seconds);
-    fleet.raw = options.raw;
-    if (!options.grep.empty()) {
-      fleet.keep = [&pattern](absl::string_view line) {
-        return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()),
-                                 pattern);
-      };
-    }
-    return TailFleet(*targets, request, fleet, interrupt);
+  TailFleetOptions form;
+  form.answer_within = absl::Seconds(context.options.timeout_seconds);
+  form.raw = options.raw;
+  if (!options.grep.empty()) {
+    form.keep = [&pattern](absl::string_view line) {
+      return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()),
+                               pattern);
+    };
   }
-  const Target& target = targets->front();
-  auto writer = std::make_shared<OutputWriter>(
-      OutputWriter::Options{.raw = options.raw, .wake = interrupt.waker()});
-  const absl::Status status =
-      Follow(target, request, absl::Seconds(context.options.timeout_seconds),
-             interrupt, writer);
-  if (absl::IsCancelled(writer->status())) return kExitClosedPipe;
-  if (!writer->status().ok()) {
-    SayOfHost(target, writer->status().message());
-    return kExitNoResult;
-  }
-  if (!status.ok()) {
-    if (writer->ends_in_line()) fputc('\n', stderr);
-    SayOfHost(target, EndingText(ClassifyEnding(status, target.endpoint)));
-    return kExitNoResult;
-  }
-  if (!interrupt.interrupted()) return kExitOk;
-  // Following has no other end.
-  return options.follow ? kExitOk : kExitInterrupted;
+  return RunTailOn(*targets, request, form, interrupt);
 }
 
 }  // namespace

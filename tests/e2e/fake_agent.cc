@@ -106,6 +106,12 @@ grpc::Status FakeAgent::Tail(grpc::ServerContext* context,
   return on_tail ? on_tail(context, *request, writer) : Lacking();
 }
 
+grpc::Status FakeAgent::Watch(grpc::ServerContext* context,
+                              const v1::WatchRequest* request,
+                              grpc::ServerWriter<v1::WatchResponse>* writer) {
+  return on_watch ? on_watch(context, *request, writer) : Lacking();
+}
+
 grpc::Status FakeAgent::Start(grpc::ServerContext*,
                               const v1::StartRequest* request,
                               v1::StartResponse* response) {

@@ -45,6 +45,9 @@ class FakeAgent final : v1::Specula::Service {
   using OnTail =
       std::function<grpc::Status(grpc::ServerContext*, const v1::TailRequest&,
                                  grpc::ServerWriter<v1::TailResponse>*)>;
+  using OnWatch =
+      std::function<grpc::Status(grpc::ServerContext*, const v1::WatchRequest&,
+                                 grpc::ServerWriter<v1::WatchResponse>*)>;
   using OnStart =
       std::function<grpc::Status(const v1::StartRequest&, v1::StartResponse*)>;
   using OnKill =
@@ -60,6 +63,7 @@ class FakeAgent final : v1::Specula::Service {
 
   OnExec on_exec;
   OnTail on_tail;
+  OnWatch on_watch;
   OnStart on_start;
   OnKill on_kill;
   OnProcesses on_processes;
@@ -76,6 +80,9 @@ class FakeAgent final : v1::Specula::Service {
   grpc::Status Tail(grpc::ServerContext* context,
                     const v1::TailRequest* request,
                     grpc::ServerWriter<v1::TailResponse>* writer) override;
+  grpc::Status Watch(grpc::ServerContext* context,
+                     const v1::WatchRequest* request,
+                     grpc::ServerWriter<v1::WatchResponse>* writer) override;
   grpc::Status Start(grpc::ServerContext* context,
                      const v1::StartRequest* request,
                      v1::StartResponse* response) override;
