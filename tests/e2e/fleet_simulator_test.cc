@@ -36,9 +36,10 @@ Watched Watch(const std::shared_ptr<grpc::Channel>& channel, size_t enough,
   std::shared_ptr<WatchCall> call;
   WatchEvents events;
   events.snapshot = [&](v1::WatchResponse snapshot) {
-    if (watched.snapshots.size() == enough) return;
+    if (watched.snapshots.size() == enough) return true;
     watched.snapshots.push_back(std::move(snapshot));
     if (watched.snapshots.size() == enough) call->Cancel();
+    return true;
   };
   events.finished = [&](const absl::Status& status) {
     watched.status = status;
