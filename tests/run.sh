@@ -28,6 +28,10 @@ import xml.etree.ElementTree as ElementTree
 cases = list(ElementTree.parse(sys.argv[1]).getroot().iter("testcase"))
 failed = sum(case.get("status") == "fail" for case in cases)
 skipped = sum(case.find("skipped") is not None for case in cases)
+clients = [case for case in cases if case.get("name").startswith("clients.")]
+if clients:
+    away = [case.get("name") for case in clients if case.find("skipped") is not None]
+    print(f"clients: {len(clients) - len(away)} of {len(clients)} ran" + "".join(f", not {name}" for name in away))
 print(f"{len(cases) - failed - skipped} passed, {failed} failed, {skipped} skipped")
 sys.exit(1 if failed or len(cases) == skipped else 0)
 PY

@@ -62,6 +62,7 @@ eventually() {
 }
 listening() { grep -q ' msg=listening ' "$scratch/agent.log"; }
 no_trees() { [ -z "$(trees)" ]; }
+some_trees() { [ -n "$(trees)" ]; }
 said() { grep -qx "$1" "$scratch/out"; }
 over() { ! kill -0 "$1" 2>/dev/null; }
 
@@ -69,7 +70,7 @@ over() { ! kill -0 "$1" 2>/dev/null; }
 start_agent() {
   local pki=$scratch/pki
   "$CLIENTS_BIN/specula" pki init "$pki" >/dev/null
-  "$CLIENTS_BIN/specula" pki agent "$pki" vm1 >/dev/null
+  "$CLIENTS_BIN/specula" pki agent "$pki" vm1 --san 127.0.0.1 >/dev/null
   "$CLIENTS_BIN/specula" pki client "$pki" alice --role operator >/dev/null
   "$CLIENTS_BIN/specula" pki client "$pki" bob --role viewer >/dev/null
   env -i PATH=/usr/bin:/bin "$CLIENTS_BIN/specula-agent" --listen 127.0.0.1:0 --ca "$pki/ca.crt" --cert "$pki/vm1.crt" --key "$pki/vm1.key" \
@@ -79,19 +80,29 @@ start_agent() {
   address=$(sed -n 's/.* msg=listening .*address=\([^ ]*\).*/\1/p' "$scratch/agent.log" | head -n 1)
 }
 
-# as NAME COMMAND…: with that client's certificate.
+# (as NAME COMMAND…): becomes the command, with that client's certificate.
 as() {
   local who=$scratch/pki/$1
   shift
-  SPECULA_CA=$scratch/pki/ca.crt SPECULA_CERT=$who.crt SPECULA_KEY=$who.key "$@"
+  export SPECULA_CA=$scratch/pki/ca.crt SPECULA_CERT=$who.crt SPECULA_KEY=$who.key
+  exec "$@"
 }
 
 # check_client COMMAND…: the example does what all of them do, against the real agent.
 check_client() {
   local pid status=0
   start_agent
+
+  # First that the check for what is left over would see it.
+  (as alice "$CLIENTS_BIN/specula" --hosts "$address" exec -- sleep 600) &
+  pid=$!
+  eventually some_trees || fail "a command that runs is not seen among the agent's trees"
+  kill -TERM "$pid"
+  wait "$pid" || true
+  eventually no_trees || fail "a command that was interrupted still runs: $(trees)"
+
   printf 'one\ntwo\nthree\n' >"$scratch/followed"
-  as alice "$@" "$address" vm1 "$scratch/followed" >"$scratch/out" 2>"$scratch/err" &
+  (as alice "$@" "$address" vm1 "$scratch/followed") >"$scratch/out" 2>"$scratch/err" &
   pid=$!
   tailing() { said "tail: three" || over "$pid"; }
   eventually tailing || true
@@ -122,7 +133,7 @@ check_client() {
 expect_error() {
   local code=$1 who=$2 address=$3 name=$4 status=0
   shift 4
-  as "$who" timeout -k 5 60 "$@" "$address" "$name" "$scratch/followed" >"$scratch/out2" 2>"$scratch/err" || status=$?
+  (as "$who" timeout -k 5 60 "$@" "$address" "$name" "$scratch/followed") >"$scratch/out2" 2>"$scratch/err" || status=$?
   [ "$status" = 1 ] || { cat "$scratch/out2" "$scratch/err" >&2; fail "as $who towards $name it ended with $status, not 1"; }
   grep -Eiq "$code" "$scratch/err" || { cat "$scratch/err" >&2; fail "as $who towards $name it did not say $code"; }
 }
