@@ -110,14 +110,14 @@ class _Call(_Closing, Generic[M]):
             raise StopIteration
         try:
             message: M = next(self._call)
-        except grpc.RpcError as error:
-            raise self._ended(error) from None
+        except grpc.RpcError:
+            raise self._ended() from None
         if not self._began:
             self._began = True
             self._answered()
         return message
 
-    def _ended(self, error: grpc.RpcError) -> BaseException:
+    def _ended(self) -> BaseException:
         if self._late:
             return self._host._error(grpc.StatusCode.DEADLINE_EXCEEDED, "")
         if self._closed:
@@ -125,7 +125,6 @@ class _Call(_Closing, Generic[M]):
         self.close()
         if self._host._closed:
             return self._host._closed_error()
-        # What gRPC raises is its call as well.
         return self._host._error(self._call.code(), self._call.details(), began=self._began)
 
 
@@ -213,6 +212,8 @@ class TailStream(Stream[v1.TailResponse]):
         self._call.initial_metadata()
         if self._call.is_active():
             self._answered()
+        elif self._call.code() is not grpc.StatusCode.OK:
+            raise self._ended()
 
 
 class LineStream(_Closing):

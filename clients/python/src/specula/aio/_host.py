@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
+import weakref
 from types import TracebackType
 from typing import Any, Callable, Mapping, Optional, Type, TypeVar
 
@@ -49,6 +50,7 @@ class Host:
         self._timeout = settings.timeout
         self._closed = False
         self._made: Optional[grpc.aio.Channel] = None
+        self._calls: weakref.WeakSet[Any] = weakref.WeakSet()  # of streams
 
     async def __aenter__(self) -> Host:
         return self
@@ -61,6 +63,9 @@ class Host:
     async def close(self) -> None:
         """Ends the connection. Calls that are out are cancelled, and the trees of their commands ended."""
         self._closed = True
+        # Closing the channel does not end those that nobody reads at the moment.
+        for call in self._calls:
+            call.cancel()
         if self._made is not None:
             await self._made.close()
 
@@ -266,10 +271,12 @@ class Host:
 
     def _opener(self, method: str, request: Any, response: Type[R]) -> Callable[[Optional[float]], Any]:
         def begin(timeout: Optional[float]) -> Any:
-            return self._dialled().unary_stream(
+            call = self._dialled().unary_stream(
                 SERVICE + method,
                 request_serializer=type(request).SerializeToString,
                 response_deserializer=response.FromString,  # type: ignore[attr-defined]
             )(request, timeout=timeout)
+            self._calls.add(call)
+            return call
 
         return begin

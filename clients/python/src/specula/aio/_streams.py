@@ -105,6 +105,8 @@ class _Call(_Closing, Generic[M]):
     async def _receive(self) -> M:
         if self._closed:
             raise StopAsyncIteration
+        if self._host._closed:
+            raise self._host._closed_error()
         try:
             message = await self._call.read()
             if message is grpc.aio.EOF:
@@ -221,10 +223,13 @@ class TailStream(_Call[v1.TailResponse]):
         try:
             await self._call.initial_metadata()
         except (asyncio.CancelledError, grpc.aio.AioRpcError):
-            if not (self._late or self._call.done()):
+            # Of gRPC's doing only if the call is over.
+            if not self._call.done():
                 raise
-        if not self._late and not self._call.done():
+        if not self._call.done():
             self._answered()
+        elif await self._call.code() is not grpc.StatusCode.OK:
+            raise self._ended(await self._call.code(), await self._call.details())
 
     def __aiter__(self) -> TailStream:
         return self
