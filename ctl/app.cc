@@ -92,6 +92,10 @@ int RunApp(int argc, char** argv) {
   AddStartCommand(app, context);
   AddKillCommand(app, context);
   AddTailCommand(app, context);
+  AddRunsCommand(app, context);
+  AddShowCommand(app, context);
+  AddRerunCommand(app, context);
+  AddDiffCommand(app, context);
   AddAuditCommand(app, context);
   AddPkiCommand(app, context);
   app.footer(
