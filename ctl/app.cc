@@ -94,6 +94,10 @@ int RunApp(int argc, char** argv) {
   AddKillCommand(app, context);
   AddTailCommand(app, context);
   AddTopCommand(app, context);
+  AddRunsCommand(app, context);
+  AddShowCommand(app, context);
+  AddRerunCommand(app, context);
+  AddDiffCommand(app, context);
   AddAuditCommand(app, context);
   AddPkiCommand(app, context);
   app.footer(

@@ -9,11 +9,11 @@
 #include <cerrno>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "ctl/batch_json.h"
 #include "ctl/commands/read.h"
 #include "ctl/exit_code.h"
 #include "ctl/json.h"
@@ -33,44 +33,6 @@ constexpr size_t kSlowestShown = 3;
 constexpr char kClearLine[] = "\r\033[K";
 
 bool IsTerminal(int fd) { return isatty(fd) != 0; }
-
-absl::string_view StreamName(OutputStream stream) {
-  return stream == OutputStream::kOutput ? "stdout" : "stderr";
-}
-
-// Text as text, anything else so that it can be had back.
-std::string JsonBytes(absl::string_view bytes) {
-  if (ToUtf8(bytes) == bytes) {
-    return absl::StrCat("\"text\":", JsonString(bytes));
-  }
-  return absl::StrCat("\"base64\":\"", absl::Base64Escape(bytes), "\"");
-}
-
-std::string JsonEnding(const CommandEnding& ending, absl::Duration elapsed) {
-  std::string text =
-      absl::StrCat("\"outcome\":", JsonString(OutcomeName(ending.outcome)));
-  if (ending.outcome == Outcome::kExit || ending.outcome == Outcome::kOk) {
-    absl::StrAppend(&text, ",\"code\":", ending.number);
-  }
-  if (ending.outcome == Outcome::kSignal) {
-    absl::StrAppend(&text, ",\"signal\":", ending.number);
-  }
-  if (!ending.reason.empty()) {
-    absl::StrAppend(&text, ",\"reason\":", JsonString(ending.reason));
-  }
-  if (!ending.notes.empty()) {
-    absl::StrAppend(
-        &text, ",\"notes\":[",
-        absl::StrJoin(ending.notes, ",",
-                      [](std::string* out, const std::string& note) {
-                        *out += JsonString(note);
-                      }),
-        "]");
-  }
-  absl::StrAppendFormat(&text, ",\"elapsed_seconds\":%.6f",
-                        absl::ToDoubleSeconds(elapsed));
-  return text;
-}
 
 std::string WithElapsed(const std::string& name, absl::Time since) {
   return absl::StrCat(EscapeControls(name), " ",
@@ -101,7 +63,8 @@ BatchReport::BatchReport(const std::vector<Target>& targets,
                        .colours = WantsColours()}),
       begun_(absl::Now()),
       progress_due_(begun_ + kProgressEvery),
-      key_open_(options.key_fd >= 0) {}
+      key_open_(options.key_fd >= 0),
+      elapsed_(targets.size()) {}
 
 absl::Status BatchReport::Prepare() const {
   if (options_.directory.empty()) return absl::OkStatus();
@@ -151,14 +114,13 @@ void BatchReport::Output(size_t host, OutputStream stream,
                          const std::string& bytes,
                          std::function<void()> taken) {
   Save(host, stream, bytes);
+  if (options_.fold || options_.keep != nullptr) {
+    gather_.Add(host, stream, bytes);
+  }
   if (options_.json) {
-    WriteEvent(host, "output",
-               absl::StrCat(",\"stream\":\"", StreamName(stream), "\",",
-                            JsonBytes(bytes)),
-               std::move(taken));
+    WriteEvent(host, "output", JsonOutput(stream, bytes), std::move(taken));
     return;
   }
-  if (options_.fold) gather_.Add(host, stream, bytes);
   std::string lines =
       options_.live ? merger_.Feed(host, stream, bytes) : std::string();
   if (lines.empty()) {
@@ -180,6 +142,7 @@ void BatchReport::Ended(size_t host, const CommandEnding& ending,
     }
   }
   gather_.End(host, ending);
+  elapsed_[host] = elapsed;
 }
 
 bool BatchReport::Turn(const Batch& batch) {
@@ -309,7 +272,8 @@ int BatchReport::ExitCode(const Batch& batch) const {
   return all_well ? kExitOk : kExitFailed;
 }
 
-std::string BatchReport::JsonSummary(const Batch& batch, int exit_code) const {
+std::string BatchReport::JsonSummary(const Batch& batch, int exit_code,
+                                     int64_t run) const {
   std::vector<std::pair<std::string, std::vector<std::string>>> words;
   for (size_t host = 0; host < targets_.size(); ++host) {
     const std::string word = OutcomeWord(gather_.ending(host));
@@ -321,7 +285,7 @@ std::string BatchReport::JsonSummary(const Batch& batch, int exit_code) const {
   }
   std::string text = absl::StrFormat(
       "{\"event\":\"summary\",\"hosts\":%d,\"failed\":%d,\"interrupted\":%s,"
-      "\"exit_code\":%d,\"elapsed_seconds\":%.6f,\"outcomes\":{",
+      "\"exit_code\":%d,\"elapsed_seconds\":%.6f",
       targets_.size(),
       std::count_if(targets_.begin(), targets_.end(),
                     [&](const Target& target) {
@@ -330,6 +294,8 @@ std::string BatchReport::JsonSummary(const Batch& batch, int exit_code) const {
                     }),
       batch.interrupted() ? "true" : "false", exit_code,
       absl::ToDoubleSeconds(absl::Now() - begun_));
+  if (run > 0) absl::StrAppend(&text, ",\"run\":", run);
+  text += ",\"outcomes\":{";
   bool first = true;
   for (const auto& [word, names] : words) {
     absl::StrAppend(&text, std::exchange(first, false) ? "" : ",",
@@ -370,8 +336,13 @@ void BatchReport::AwaitWritten() {
 
 int BatchReport::Conclude(const Batch& batch) {
   const int exit_code = ExitCode(batch);
+  absl::StatusOr<int64_t> run = absl::NotFoundError("not to be kept");
+  if (options_.keep != nullptr) {
+    run = options_.keep(gather_, elapsed_, exit_code);
+  }
   if (options_.json) {
-    Write(OutputStream::kOutput, JsonSummary(batch, exit_code));
+    Write(OutputStream::kOutput,
+          JsonSummary(batch, exit_code, run.ok() ? *run : 0));
   } else {
     const bool safe = !options_.raw && IsTerminal(STDOUT_FILENO);
     if (options_.fold) {
@@ -384,6 +355,13 @@ int BatchReport::Conclude(const Batch& batch) {
   if (batch.interrupted()) SayInterrupted(batch);
   if (!options_.json) Write(OutputStream::kOutput, gather_.ViewSummary());
   if (!saved_.ok()) Say(std::string(saved_.message()));
+  if (run.ok() && !options_.json) {
+    Say(absl::StrCat("run ", *run, "; 'specula show ", *run,
+                     "' shows it again"));
+  } else if (!run.ok() && options_.keep != nullptr) {
+    Say(absl::StrCat("this run is not kept: ",
+                     EscapeControls(run.status().message())));
+  }
   AwaitWritten();
   const absl::Status written = writer_.status();
   if (written.ok() || batch.interrupted()) return exit_code;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "ctl/batch.h"
 #include "ctl/gather.h"
@@ -23,6 +24,10 @@ namespace specula::ctl {
 // One thread, that of Batch::Run; writing has its own.
 class BatchReport {
  public:
+  // Keeps the batch when it has ended; gives the id under which it is kept.
+  using Keep = std::function<absl::StatusOr<int64_t>(
+      const Gather&, const std::vector<absl::Duration>& elapsed,
+      int exit_code)>;
   struct Options {
     bool live = false;      // lines with their host as they come
     bool fold = true;       // identical output once, at the end
@@ -32,6 +37,7 @@ class BatchReport {
     bool progress = false;  // a line on standard error that says how far it is
     int key_fd = -1;        // a terminal on which Enter asks who still runs
     std::string directory;  // where each host gets its files; empty: nowhere
+    Keep keep = nullptr;    // null: it is not kept
   };
 
   BatchReport(const std::vector<Target>& targets, Interrupt& interrupt,
@@ -62,7 +68,7 @@ class BatchReport {
                   std::function<void()> taken = nullptr);
   void ClearProgress();
   std::string ProgressText(const Batch& batch) const;
-  std::string JsonSummary(const Batch& batch, int exit_code) const;
+  std::string JsonSummary(const Batch& batch, int exit_code, int64_t run) const;
   void SayInterrupted(const Batch& batch);
   int ExitCode(const Batch& batch) const;
   void AwaitWritten();
@@ -78,8 +84,9 @@ class BatchReport {
   absl::Time progress_due_;
   bool progress_shown_ = false;
   bool key_open_;
-  bool left_ = false;   // by the second Ctrl-C
-  absl::Status saved_;  // whether the files could be written
+  std::vector<absl::Duration> elapsed_;  // by host
+  bool left_ = false;                    // by the second Ctrl-C
+  absl::Status saved_;                   // whether the files could be written
 };
 
 // "vm1" as the name of a file: without slashes, and never hidden.

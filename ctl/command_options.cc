@@ -142,14 +142,18 @@ void DeclareCommandOptions(CLI::App* app, CommandOptions& options) {
   app->add_option("--user", options.user,
                   "As whom (the host's default user for commands)");
   app->add_option("--cwd", options.directory, "Where to run (the user's home)");
+  DeclareSupplement(app, options);
+  app->add_option("--grace", options.grace,
+                  "Between TERM and KILL when its processes are ended (5s)");
+}
+
+void DeclareSupplement(CLI::App* app, CommandOptions& options) {
   app->add_option("--env", options.environment,
                   "NAME=VALUE to add to the environment; may be repeated")
       ->allow_extra_args(false);  // else it takes HOST too, and splits [a,b]
   app->add_option(
       "--stdin", options.stdin_path,
       "File to give on standard input, - for our own; at most 1 MiB");
-  app->add_option("--grace", options.grace,
-                  "Between TERM and KILL when its processes are ended (5s)");
 }
 
 void DeclareExecOptions(CLI::App* app, CommandOptions& options) {

@@ -33,6 +33,10 @@ struct CommandOptions {
 // Declares the options that exec and start share.
 void DeclareCommandOptions(CLI::App* app, CommandOptions& options);
 
+// Declares of those only what is to be given again with a command that is kept
+// elsewhere: --env and --stdin.
+void DeclareSupplement(CLI::App* app, CommandOptions& options);
+
 // Declares what else bounds an Exec. Its --timeout hides that of the fleet,
 // which stands before the word exec.
 void DeclareExecOptions(CLI::App* app, CommandOptions& options);

@@ -49,26 +49,6 @@ absl::StatusOr<Inventory> InventoryFromDns(absl::string_view place,
   return inventory;
 }
 
-absl::StatusOr<ClosedFleet> CloseTargets(const FleetOptions& options,
-                                         std::vector<SelectedHost> hosts) {
-  RETURN_IF_ERROR(NeedPath(options.paths.ca, "--ca", "SPECULA_CA"));
-  RETURN_IF_ERROR(
-      NeedPath(options.paths.certificate, "--cert", "SPECULA_CERT"));
-  RETURN_IF_ERROR(NeedPath(options.paths.key, "--key", "SPECULA_KEY"));
-  ClosedFleet fleet;
-  ASSIGN_OR_RETURN(fleet.credentials, LoadCredentials(options.paths));
-  fleet.targets.reserve(hosts.size());
-  for (SelectedHost& host : hosts) {
-    Target target;
-    target.id = host.id;
-    target.name = std::move(host.name);
-    target.endpoint = {std::move(host.address),
-                       std::move(host.certificate_name)};
-    fleet.targets.push_back(std::move(target));
-  }
-  return fleet;
-}
-
 std::vector<Target> OpenAll(ClosedFleet fleet) {
   for (Target& target : fleet.targets) OpenTarget(target, fleet.credentials);
   return std::move(fleet.targets);
@@ -138,7 +118,27 @@ absl::StatusOr<ClosedFleet> LoadFleet(FleetOptions options,
                        "; 'specula list' shows them"));
     }
   }
-  return CloseTargets(options, std::move(hosts));
+  return CloseFleet(options, std::move(hosts));
+}
+
+absl::StatusOr<ClosedFleet> CloseFleet(const FleetOptions& options,
+                                       std::vector<SelectedHost> hosts) {
+  RETURN_IF_ERROR(NeedPath(options.paths.ca, "--ca", "SPECULA_CA"));
+  RETURN_IF_ERROR(
+      NeedPath(options.paths.certificate, "--cert", "SPECULA_CERT"));
+  RETURN_IF_ERROR(NeedPath(options.paths.key, "--key", "SPECULA_KEY"));
+  ClosedFleet fleet;
+  ASSIGN_OR_RETURN(fleet.credentials, LoadCredentials(options.paths));
+  fleet.targets.reserve(hosts.size());
+  for (SelectedHost& host : hosts) {
+    Target target;
+    target.id = host.id;
+    target.name = std::move(host.name);
+    target.endpoint = {std::move(host.address),
+                       std::move(host.certificate_name)};
+    fleet.targets.push_back(std::move(target));
+  }
+  return fleet;
 }
 
 void OpenTarget(Target& target, const Credentials& credentials) {

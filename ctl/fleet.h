@@ -51,6 +51,10 @@ struct ClosedFleet {
 absl::StatusOr<ClosedFleet> LoadFleet(FleetOptions options,
                                       const std::string& expression);
 
+// The same for hosts that are known already: at least one.
+absl::StatusOr<ClosedFleet> CloseFleet(const FleetOptions& options,
+                                       std::vector<SelectedHost> hosts);
+
 // Makes the channel of one of them; nobody is dialled yet.
 void OpenTarget(Target& target, const Credentials& credentials);
 

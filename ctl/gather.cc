@@ -102,7 +102,21 @@ void Gather::End(size_t host, CommandEnding ending) {
   hosts_[host].ending = std::move(ending);
 }
 
+KeptOutput Gather::Kept(size_t host, OutputStream which) const {
+  const Stream& stream = hosts_[host].streams[static_cast<size_t>(which)];
+  return {stream.kept, stream.total_bytes, DigestOf(stream)};
+}
+
+void Gather::Restore(size_t host, OutputStream which,
+                     const KeptOutput& output) {
+  Stream& stream = hosts_[host].streams[static_cast<size_t>(which)];
+  stream.kept = std::string(output.kept);
+  stream.total_bytes = output.total_bytes;
+  stream.restored = output.digest;
+}
+
 Gather::Digest Gather::DigestOf(const Stream& stream) {
+  if (stream.restored.has_value()) return *stream.restored;
   Digest digest = {};
   const std::unique_ptr<EVP_MD_CTX, FreeContext> context(EVP_MD_CTX_new());
   if (stream.digest != nullptr) {

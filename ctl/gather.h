@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,14 @@
 namespace specula::ctl {
 
 enum class OutputStream { kOutput, kError };
+
+// What is known of one stream of a host: its beginning, how long it was, and
+// the SHA-256 of all of it.
+struct KeptOutput {
+  absl::string_view kept;
+  uint64_t total_bytes = 0;
+  std::array<unsigned char, 32> digest = {};
+};
 
 // What the hosts of a batch have sent and how each has ended, to be looked at
 // as a whole: identical output once, under the hosts that sent it; what differs
@@ -40,6 +49,11 @@ class Gather {
 
   const CommandEnding& ending(size_t host) const { return hosts_[host].ending; }
 
+  // A stream as it is now, valid until it is added to; and such a stream put in
+  // the place of one to which nothing was added.
+  KeptOutput Kept(size_t host, OutputStream stream) const;
+  void Restore(size_t host, OutputStream stream, const KeptOutput& output);
+
   // Hosts that ended in the same way after the same bytes on both streams.
   struct Group {
     std::vector<size_t> hosts;  // in their order
@@ -52,6 +66,11 @@ class Gather {
   // and their outcome; lines of standard error are marked "stderr: ". With
   // `safe` it goes through a TerminalFilter.
   std::string ViewFolded(bool safe) const;
+
+  // What one host sent, as it stands under its head in ViewFolded.
+  std::string ViewHost(size_t host, bool safe) const {
+    return Body(hosts_[host], safe);
+  }
 
   // The largest group in full, and each other as its difference from that, in
   // unified form. Hosts that gave no result are left out.
@@ -75,6 +94,7 @@ class Gather {
     uint64_t total_bytes = 0;
     // Of all bytes; from the first one on that is not kept.
     std::unique_ptr<EVP_MD_CTX, FreeContext> digest;
+    std::optional<Digest> restored;  // instead
   };
   struct Host {
     std::array<Stream, 2> streams;

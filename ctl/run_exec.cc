@@ -5,12 +5,17 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "ctl/batch.h"
 #include "ctl/batch_report.h"
 #include "ctl/commands/read.h"
 #include "ctl/exec_session.h"
+#include "ctl/ledger/run.h"
+#include "ctl/ledger/store.h"
 #include "ctl/roll.h"
 #include "lib/base/status_macros.h"
 
@@ -51,13 +56,29 @@ absl::StatusOr<Roll::Options> MakeRoll(const ExecForm& form, size_t total) {
   return roll;
 }
 
-int RunBatch(ClosedFleet& fleet, const v1::ExecRequest& request,
-             const ExecForm& form, Interrupt& interrupt) {
+BatchReport::Keep KeepIn(const LedgerStore& ledger, const ClosedFleet& fleet,
+                         const v1::ExecRequest& request) {
+  return [&ledger, &fleet, &request, begun = absl::Now()](
+             const Gather& gather, const std::vector<absl::Duration>& elapsed,
+             int exit_code) {
+    ledger::Run run =
+        MakeRun(request.command(), fleet.targets, gather, elapsed);
+    SetTimes(begun, absl::Now() - begun, run);
+    run.set_exit_code(exit_code);
+    return ledger.Add(std::move(run));
+  };
+}
+
+}  // namespace
+
+int RunBatchOn(ClosedFleet& fleet, const v1::ExecRequest& request,
+               const ExecForm& form, Interrupt& interrupt) {
   absl::StatusOr<Roll::Options> roll = MakeRoll(form, fleet.targets.size());
   if (!roll.ok()) return UsageError(roll.status());
   const bool terminal = isatty(STDERR_FILENO) != 0 && !form.json;
   const bool fold = form.fold.value_or(true) || form.diff;
   const bool keys = terminal && isatty(STDIN_FILENO) != 0 && form.keys;
+  const LedgerStore ledger;
   BatchReport report(
       fleet.targets, interrupt,
       {.live = form.live.value_or(!fold || isatty(STDOUT_FILENO) != 0),
@@ -67,7 +88,8 @@ int RunBatch(ClosedFleet& fleet, const v1::ExecRequest& request,
        .raw = form.raw,
        .progress = terminal,
        .key_fd = keys ? STDIN_FILENO : -1,
-       .directory = form.directory});
+       .directory = form.directory,
+       .keep = form.forget ? nullptr : KeepIn(ledger, fleet, request)});
   if (absl::Status ready = report.Prepare(); !ready.ok()) {
     return UsageError(ready);
   }
@@ -80,8 +102,6 @@ int RunBatch(ClosedFleet& fleet, const v1::ExecRequest& request,
   return report.Conclude(*batch);
 }
 
-}  // namespace
-
 bool AsksForBatch(const ExecForm& form) {
   return form.json || form.fold.has_value() || form.live.has_value() ||
          form.diff || !form.directory.empty();
@@ -90,7 +110,7 @@ bool AsksForBatch(const ExecForm& form) {
 int RunExecOn(ClosedFleet& fleet, const v1::ExecRequest& request,
               const ExecForm& form, Interrupt& interrupt) {
   if (fleet.targets.size() > 1 || AsksForBatch(form)) {
-    return RunBatch(fleet, request, form, interrupt);
+    return RunBatchOn(fleet, request, form, interrupt);
   }
   Target& target = fleet.targets.front();
   if (target.client == nullptr) OpenTarget(target, fleet.credentials);

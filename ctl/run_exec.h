@@ -22,6 +22,7 @@ struct ExecForm {
   std::optional<bool> live;
   bool diff = false;
   std::string directory;
+  bool forget = false;  // keep it in no ledger
   // Enter shows who is still running; not if standard input is the command's.
   bool keys = true;
   size_t width = 0;  // so many at a time; 0: all
@@ -38,6 +39,10 @@ bool AsksForBatch(const ExecForm& form);
 // Targets whose channel is open keep it; others have one while they run.
 int RunExecOn(ClosedFleet& fleet, const v1::ExecRequest& request,
               const ExecForm& form, Interrupt& interrupt);
+
+// The same in the form of a batch, also for one host.
+int RunBatchOn(ClosedFleet& fleet, const v1::ExecRequest& request,
+               const ExecForm& form, Interrupt& interrupt);
 
 }  // namespace specula::ctl
 

@@ -5,13 +5,26 @@
 #include "absl/strings/str_cat.h"
 
 namespace specula::ctl {
+namespace {
 
-std::string UserConfigFile(absl::string_view name) {
-  const char* base = getenv("XDG_CONFIG_HOME");
+std::string UserFile(const char* variable, absl::string_view under_home,
+                     absl::string_view name) {
+  const char* base = getenv(variable);
   if (base != nullptr && *base == '/')
     return absl::StrCat(base, "/specula/", name);
   const char* home = getenv("HOME");
-  return absl::StrCat(home == nullptr ? "" : home, "/.config/specula/", name);
+  return absl::StrCat(home == nullptr ? "" : home, under_home, "/specula/",
+                      name);
+}
+
+}  // namespace
+
+std::string UserConfigFile(absl::string_view name) {
+  return UserFile("XDG_CONFIG_HOME", "/.config", name);
+}
+
+std::string UserStateFile(absl::string_view name) {
+  return UserFile("XDG_STATE_HOME", "/.local/state", name);
 }
 
 }  // namespace specula::ctl

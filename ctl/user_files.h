@@ -11,6 +11,10 @@ namespace specula::ctl {
 // ~/.config/specula.
 std::string UserConfigFile(absl::string_view name);
 
+// Where what we keep by ourselves under `name` is: $XDG_STATE_HOME/specula, or
+// ~/.local/state/specula.
+std::string UserStateFile(absl::string_view name);
+
 }  // namespace specula::ctl
 
 #endif  // SPECULA_CTL_USER_FILES_H_

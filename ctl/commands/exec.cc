@@ -1,6 +1,7 @@
 #include <memory>
 #include <utility>
 
+#include "ctl/batch_options.h"
 #include "ctl/command_options.h"
 #include "ctl/commands/commands.h"
 #include "ctl/commands/read.h"
@@ -32,39 +33,8 @@ int RunExec(ExecOptions& options, const CommandContext& context,
   if (options.dry_run) {
     return RunPreflight(*fleet, context.options, interrupt);
   }
-  options.form.answer_within = absl::Seconds(context.options.timeout_seconds);
-  options.form.json = context.options.json;
-  options.form.keys = options.command.stdin_path != "-";
+  FitForm(context.options, options.command, options.form);
   return RunExecOn(*fleet, request, options.form, interrupt);
-}
-
-void DeclareBatchOptions(CLI::App* command, ExecOptions& options) {
-  auto choice = [command](const char* flag, std::optional<bool>& chosen,
-                          bool value, const char* help) {
-    command->add_flag_callback(
-        flag, [&chosen, value] { chosen = value; }, help);
-  };
-  choice("--fold", options.form.fold, true,
-         "Show output that is the same once, at the end (default)");
-  choice("--no-fold", options.form.fold, false, "Show live lines only");
-  choice("--live", options.form.live, true,
-         "Show lines with their host as they come (default on a terminal)");
-  choice("--no-live", options.form.live, false, "Do not");
-  command->add_flag("--diff", options.form.diff,
-                    "Show what most hosts sent, and how the others differ");
-  command->add_option("--out-dir", options.form.directory,
-                      "A file for each host: DIR/HOST, and DIR/HOST.err");
-  command->add_option("--width", options.form.width, "So many at a time (all)")
-      ->check(CLI::Range(size_t{1}, size_t{1} << 31));
-  command->add_option("--canary", options.form.canary,
-                      "First so many alone (N or N%)");
-  command->add_option("--batch", options.form.group,
-                      "Then in groups of so many (N or N%)");
-  command->add_option("--max-fail", options.form.most_failed,
-                      "Begin no further one when more have failed (N or N%;\n"
-                      "0 with --canary or --batch, else no limit)");
-  command->add_flag("--dry-run", options.dry_run,
-                    "Ask each host whether it could; nothing is run");
 }
 
 }  // namespace
@@ -78,9 +48,9 @@ void AddExecCommand(CLI::App& app, CommandContext& context) {
                       "'list' shows it");
   DeclareCommandOptions(command, options->command);
   DeclareExecOptions(command, options->command);
-  command->add_flag("--raw", options->form.raw,
-                    "Let the hosts' bytes reach the terminal as they are");
-  DeclareBatchOptions(command, *options);
+  DeclareBatchOptions(command, options->form);
+  command->add_flag("--dry-run", options->dry_run,
+                    "Ask each host whether it could; nothing is run");
   command->footer(
       "One host: its output comes as it is written, byte by byte; a terminal "
       "gets text\n"

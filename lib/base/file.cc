@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
+#include <random>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -113,8 +116,10 @@ absl::StatusOr<std::string> ReadSecretFile(const std::string& path,
 absl::Status WriteFileAtomically(const std::string& path,
                                  absl::string_view content, mode_t mode,
                                  bool replace) {
-  const std::string temporary = absl::StrCat(path, ".tmp.", getpid());
-  unlink(temporary.c_str());
+  // Pids alone would not do: threads share one, and so may containers.
+  static std::atomic<uint32_t> count = std::random_device()();
+  const std::string temporary =
+      absl::StrFormat("%s.tmp.%d.%08x", path, getpid(), count++);
   UniqueFd fd(open(temporary.c_str(),
                    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!fd.valid()) {

@@ -134,7 +134,7 @@ TEST_F(BatchTest, SameOutputIsFoldedAndTheOutcomesAreSummedUp) {
             "---- vm[1,3-4] (3): ok ----\nDebian 12\n"
             "Success (code=0): vm1, vm3, vm4\n"
             "Failed (code=1): vm2\n");
-  EXPECT_EQ(result.err, "");
+  EXPECT_EQ(result.err, "specula: run 1; 'specula show 1' shows it again\n");
   ASSERT_EQ(asked(), 4U);
   for (const v1::ExecRequest& request : asked_) {
     EXPECT_EQ(request.command().argv().arguments(1), "a b");

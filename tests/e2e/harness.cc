@@ -71,14 +71,16 @@ TemporaryDirectory::~TemporaryDirectory() {
 
 Process::Process(const Options& options) {
   std::vector<std::string> arguments = options.arguments;
-  std::vector<std::string> environment = {"PATH=/usr/bin:/bin",
-                                          "HOME=/nonexistent"};
+  // Of a name that stands twice the first counts. What a program keeps by
+  // itself goes with the directory.
+  std::vector<std::string> environment = options.environment;
+  environment.insert(environment.end(),
+                     {"PATH=/usr/bin:/bin", "HOME=/nonexistent",
+                      absl::StrCat("XDG_STATE_HOME=", directory_.path())});
   for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
     if (const char* value = getenv(name); value != nullptr)
       environment.push_back(absl::StrCat(name, "=", value));
   }
-  environment.insert(environment.end(), options.environment.begin(),
-                     options.environment.end());
   std::vector<char*> argv = Pointers(arguments);
   std::vector<char*> envp = Pointers(environment);
   const std::string out = directory_.File("out");
