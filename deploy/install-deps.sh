@@ -3,7 +3,7 @@
 #
 #   deploy/install-deps.sh          what a build and the tests take
 #   deploy/install-deps.sh --build  what a build takes, and nc for what quickstart shows
-#   deploy/install-deps.sh --lint   what .ci/run takes besides: clang, clang-tidy, clang-format, buf
+#   deploy/install-deps.sh --lint   what .ci/run takes besides: clang, clang-tidy, clang-format, buf, Java
 #
 # Asks for root only if something is missing. Safe to run again.
 set -euo pipefail
@@ -13,7 +13,7 @@ build=(g++ cmake ninja-build ccache pkg-config git ca-certificates
   libabsl-dev libssl-dev libc-ares-dev libre2-dev zlib1g-dev
   libboost-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev libncurses-dev netcat-openbsd)
 tests=(libgtest-dev libgmock-dev libbenchmark-dev openssl python3 python3-protobuf procps tmux)
-lint=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev nodejs npm)
+lint=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev nodejs npm openjdk-17-jdk-headless maven)
 
 wanted=("${build[@]}")
 case "${1:-}" in

@@ -150,25 +150,30 @@ public final class Example {
     return -1;
   }
 
-  public static void main(String[] arguments) throws IOException {
-    if (arguments.length != 3) {
-      System.err.println("usage: java -jar specula-example.jar ADDRESS NAME FILE");
-      System.exit(2);
-    }
-    ManagedChannel channel = connect(arguments[0], arguments[1]);
-    int status = 0;
+  private static void run(String address, String name, String path) throws IOException {
+    ManagedChannel channel = connect(address, name);
     try {
       SpeculaBlockingStub agent = SpeculaGrpc.newBlockingStub(channel);
       showStatus(agent);
       exec(agent);
       cancelExec(agent);
-      tail(agent, arguments[2]);
-    } catch (StatusRuntimeException error) {
-      System.err.println(error.getStatus());
-      status = 1;
+      tail(agent, path);
     } finally {
       channel.shutdownNow();
     }
-    System.exit(status);
+  }
+
+  public static void main(String[] arguments) {
+    if (arguments.length != 3) {
+      System.err.println("usage: java -jar specula-example.jar ADDRESS NAME FILE");
+      System.exit(2);
+    }
+    try {
+      run(arguments[0], arguments[1], arguments[2]);
+    } catch (IOException | StatusRuntimeException error) {
+      System.err.println(error.getMessage());
+      System.exit(1);
+    }
+    System.exit(0);
   }
 }
