@@ -92,6 +92,7 @@ int RunApp(int argc, char** argv) {
   AddStartCommand(app, context);
   AddKillCommand(app, context);
   AddTailCommand(app, context);
+  AddConsoleCommand(app, context);
   AddAuditCommand(app, context);
   AddPkiCommand(app, context);
   app.footer(

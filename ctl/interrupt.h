@@ -19,16 +19,26 @@ class Interrupt {
   // Whether a signal has come, now or before.
   bool Wait(absl::Duration limit);
 
+  // Waits until `fd` can be read without waiting: true; or until a signal has
+  // come, now or before: false.
+  bool WaitReadable(int fd);
+
   // Whether a signal has come.
   bool interrupted() const { return interrupted_; }
+
+  // Whether one of them was SIGTERM.
+  bool terminated() const { return terminated_; }
 
   // Something to call from any thread, at any time, that ends a Wait.
   std::function<void()> waker() const;
 
  private:
+  void TakeSignal();
+
   UniqueFd signals_;
   std::shared_ptr<UniqueFd> wake_;  // wakers may outlive the object
   bool interrupted_ = false;
+  bool terminated_ = false;
 };
 
 }  // namespace specula::ctl

@@ -11,6 +11,11 @@ namespace specula::ctl {
 // ~/.config/specula.
 std::string UserConfigFile(absl::string_view name);
 
+// Where a file is kept that we write for the user: $XDG_STATE_HOME/specula, or
+// ~/.local/state/specula, which is made if it is not there. Empty if that
+// cannot be.
+std::string MakeUserStateFile(absl::string_view name);
+
 }  // namespace specula::ctl
 
 #endif  // SPECULA_CTL_USER_FILES_H_

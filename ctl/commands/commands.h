@@ -37,6 +37,7 @@ void AddExecCommand(CLI::App& app, CommandContext& context);
 void AddStartCommand(CLI::App& app, CommandContext& context);
 void AddKillCommand(CLI::App& app, CommandContext& context);
 void AddTailCommand(CLI::App& app, CommandContext& context);
+void AddConsoleCommand(CLI::App& app, CommandContext& context);
 void AddAuditCommand(CLI::App& app, CommandContext& context);
 void AddPkiCommand(CLI::App& app, CommandContext& context);
 
