@@ -1,5 +1,7 @@
 #include "ctl/console/console.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <utility>
@@ -188,7 +190,12 @@ int Console::ActOn(const ConsoleLine& line, std::vector<Target> targets,
       request.set_follow(true);
       TailFleetOptions form;
       form.answer_within = absl::Seconds(options_.timeout_seconds);
-      return RunTailOn(targets, request, form, interrupt);
+      const int code = RunTailOn(targets, request, form, interrupt);
+      // The next prompt stands below the terminal's ^C.
+      if (interrupt.interrupted() && isatty(STDERR_FILENO) != 0) {
+        fputc('\n', stderr);
+      }
+      return code;
     }
     default:
       return kExitOk;
