@@ -31,7 +31,7 @@ TEST(FilterTest, TakesNumbersInTheUnitOfTheTable) {
   EXPECT_EQ(Through("CPU>=94.1"), "api-01");
   EXPECT_EQ(Through("disk=58"), "db-02");
   EXPECT_EQ(Through("rx>8M and rx<9M and cpu>40"), "api-01 db-01 db-02");
-  EXPECT_EQ(Through("age>20s and age<1m"), "edge-fra");
+  EXPECT_EQ(Through("age>20s and age<1m"), "edge-fra edge-gru");
   EXPECT_EQ(Through("up<1d"), "");
 }
 
