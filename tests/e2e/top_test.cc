@@ -33,7 +33,7 @@ class Tmux {
     EXPECT_EQ(made.exit_code, 0) << made.err;
     // What was drawn stays to be looked at, and a status line would take one.
     Run({"set-option", "-g", "status", "off"});
-    EXPECT_TRUE(Shows("shell> "));
+    EXPECT_TRUE(Shows("shell>"));
   }
   ~Tmux() { Run({"kill-server"}); }
 
@@ -88,7 +88,7 @@ class TopTest : public ::testing::Test {
 
   Pki pki_;
   AgentProcess one_{pki_};
-  AgentProcess two_{pki_};
+  AgentProcess two_{pki_, {.arguments = {"--state-dir", pki_.File("state2")}}};
   TemporaryDirectory directory_;
   std::unique_ptr<Tmux> terminal_;
 };
