@@ -93,6 +93,7 @@ int RunApp(int argc, char** argv) {
   AddKillCommand(app, context);
   AddTailCommand(app, context);
   AddConsoleCommand(app, context);
+  AddTopCommand(app, context);
   AddAuditCommand(app, context);
   AddPkiCommand(app, context);
   app.footer(

@@ -25,9 +25,12 @@ class Interrupt {
 
   // Whether a signal has come.
   bool interrupted() const { return interrupted_; }
-
-  // Whether one of them was SIGTERM.
+  // Whether that was SIGTERM, which is meant for the program and not for what
+  // it is doing just now.
   bool terminated() const { return terminated_; }
+
+  // For poll(2) beside other descriptors: readable when a signal has come.
+  int fd() const { return signals_.get(); }
 
   // Something to call from any thread, at any time, that ends a Wait.
   std::function<void()> waker() const;

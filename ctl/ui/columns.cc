@@ -14,8 +14,9 @@ namespace {
 constexpr double kWarning = 70;
 constexpr double kCritical = 90;
 constexpr size_t kLeastHostWidth = 10;
-// Cursor, mark and state, and a space.
-constexpr size_t kMarkWidth = 3;
+// Below this width nothing but the most important columns is shown.
+constexpr size_t kNarrow = 48;
+constexpr int kImportant = 90;
 
 using Number = std::optional<double>;
 
@@ -150,7 +151,7 @@ constexpr std::array<Column, 23> kColumns = {{
      TextOf<PercentOf<&HostValues::cpu>, OneDecimal>, true,
      "Percent of the whole machine that was not idle: 1 - idle - iowait over "
      "the time since the snapshot before. Source: /proc/stat."},
-    {ColumnId::kTrend, "TREND", "", 12, false, 40, NoNumber, NoText, false,
+    {ColumnId::kTrend, "TREND", "", 10, false, 40, NoNumber, NoText, false,
      "CPU% of the last snapshots, the newest on the right; a gap is a time "
      "without one."},
     {ColumnId::kUser, "USR", "user", 5, true, 22, PercentOf<&HostValues::user>,
@@ -243,26 +244,32 @@ const Column& ColumnOf(ColumnId id) {
                        [id](const Column& column) { return column.id == id; });
 }
 
-ChosenColumns ChooseColumns(size_t width, size_t host_width) {
+ChosenColumns ChooseColumns(size_t width, size_t host_width,
+                            const std::set<ColumnId>& hidden) {
   std::vector<const Column*> by_rank;
-  for (const Column& column : kColumns) by_rank.push_back(&column);
+  for (const Column& column : kColumns) {
+    if (hidden.count(column.id) == 0) by_rank.push_back(&column);
+  }
   std::sort(by_rank.begin(), by_rank.end(),
             [](const Column* a, const Column* b) { return a->rank > b->rank; });
-  size_t used = kMarkWidth + kLeastHostWidth;
+  // A name that is cut is no name: it goes before what matters less.
+  const size_t host = std::clamp(host_width, kLeastHostWidth,
+                                 std::max(kLeastHostWidth, width / 4));
+  size_t used = kMarkWidth + host;
   std::vector<const Column*> chosen;
   for (const Column* column : by_rank) {
     if (column->id != ColumnId::kHost) {
       // A column that does not fit ends the choice: a narrower screen shows
       // less, never something else.
       if (used + 1 + column->width > width) break;
+      if (width < kNarrow && column->rank < kImportant) break;
       used += 1 + column->width;
     }
     chosen.push_back(column);
   }
   std::sort(chosen.begin(), chosen.end());  // as they lie in kColumns
   const size_t room = width > used ? width - used : 0;
-  return {std::move(chosen),
-          std::clamp(host_width, kLeastHostWidth, kLeastHostWidth + room)};
+  return {std::move(chosen), std::clamp(host_width, host, host + room)};
 }
 
 Style StyleOf(const Column& column, std::optional<double> number) {

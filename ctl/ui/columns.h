@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,13 +67,18 @@ struct Column {
 absl::Span<const Column> AllColumns();
 const Column& ColumnOf(ColumnId id);
 
-// Those that fit into `width` columns beside the three that mark a row; HOST is
-// always there. `host_width`: what HOST would like; it gets at least 10.
+// What stands in front of each row: the cursor, the mark, the state, a space.
+inline constexpr size_t kMarkWidth = 4;
+
+// Those that fit into `width` columns beside what marks a row, without the
+// `hidden` ones; HOST is always there. `host_width`: what HOST would like; it
+// gets at least 10, and a quarter of the screen before what matters less.
 struct ChosenColumns {
   std::vector<const Column*> columns;
   size_t host_width = 0;
 };
-ChosenColumns ChooseColumns(size_t width, size_t host_width);
+ChosenColumns ChooseColumns(size_t width, size_t host_width,
+                            const std::set<ColumnId>& hidden = {});
 
 // The style of a number: plain, a warning or critical.
 Style StyleOf(const Column& column, std::optional<double> number);

@@ -1,0 +1,29 @@
+#ifndef SPECULA_CTL_TOP_ONCE_H_
+#define SPECULA_CTL_TOP_ONCE_H_
+
+#include <vector>
+
+#include "absl/time/time.h"
+#include "ctl/interrupt.h"
+#include "ctl/target.h"
+#include "ctl/ui/feed.h"
+#include "ctl/ui/top_state.h"
+
+namespace specula::ctl {
+
+struct TopOnce {
+  absl::Duration within;  // for the first word of each host
+  bool json = false;      // a line for each host instead of the table
+  bool ascii = false;
+  absl::TimeZone zone;
+};
+
+// Waits until every host has been heard of or is known to be down, shows the
+// table on standard output, without a terminal. Gives the exit code: 255 if
+// some host is not up.
+int RunTopOnce(const TopOnce& once, const std::vector<Target>& targets,
+               Feed& feed, TopState& state, Interrupt& interrupt);
+
+}  // namespace specula::ctl
+
+#endif  // SPECULA_CTL_TOP_ONCE_H_
