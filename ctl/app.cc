@@ -93,6 +93,7 @@ int RunApp(int argc, char** argv) {
   AddStartCommand(app, context);
   AddKillCommand(app, context);
   AddTailCommand(app, context);
+  AddConsoleCommand(app, context);
   AddTopCommand(app, context);
   AddRunsCommand(app, context);
   AddShowCommand(app, context);

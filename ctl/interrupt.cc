@@ -28,12 +28,24 @@ bool Interrupt::Wait(absl::Duration limit) {
         nullptr);
   uint64_t count = 0;
   [[maybe_unused]] ssize_t got = read(wake_->get(), &count, sizeof count);
-  signalfd_siginfo info;
-  if (read(signals_.get(), &info, sizeof info) == sizeof info) {
-    interrupted_ = true;
-    terminated_ = terminated_ || info.ssi_signo == SIGTERM;
-  }
+  TakeSignal();
   return interrupted_;
+}
+
+bool Interrupt::WaitReadable(int fd) {
+  while (true) {
+    TakeSignal();
+    if (interrupted_) return false;
+    pollfd fds[2] = {{fd, POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+    if (poll(fds, 2, -1) > 0 && fds[0].revents != 0) return true;
+  }
+}
+
+void Interrupt::TakeSignal() {
+  signalfd_siginfo info;
+  if (read(signals_.get(), &info, sizeof info) != sizeof info) return;
+  interrupted_ = true;
+  if (info.ssi_signo == SIGTERM) terminated_ = true;
 }
 
 std::function<void()> Interrupt::waker() const {

@@ -19,6 +19,10 @@ class Interrupt {
   // Whether a signal has come, now or before.
   bool Wait(absl::Duration limit);
 
+  // Waits until `fd` can be read without waiting: true; or until a signal has
+  // come, now or before: false.
+  bool WaitReadable(int fd);
+
   // Whether a signal has come.
   bool interrupted() const { return interrupted_; }
   // Whether that was SIGTERM, which is meant for the program and not for what
@@ -32,6 +36,8 @@ class Interrupt {
   std::function<void()> waker() const;
 
  private:
+  void TakeSignal();
+
   UniqueFd signals_;
   std::shared_ptr<UniqueFd> wake_;  // wakers may outlive the object
   bool interrupted_ = false;

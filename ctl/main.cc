@@ -1,4 +1,5 @@
 // specula, the controller.
+#include <grpc/support/log.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -28,6 +29,9 @@ int main(int argc, char** argv) {
   // Debian's abseil looks for deadlock cycles in every lock that gRPC takes.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
+  // gRPC's own lines would break into tables and screens; what fails is told
+  // as the ending of a call.
+  gpr_set_log_function([](gpr_log_func_args*) {});
   signal(SIGPIPE, SIG_IGN);
   RaiseOpenFiles();
   return specula::ctl::RunApp(argc, argv);

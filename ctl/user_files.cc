@@ -1,5 +1,8 @@
 #include "ctl/user_files.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
@@ -25,6 +28,17 @@ std::string UserConfigFile(absl::string_view name) {
 
 std::string UserStateFile(absl::string_view name) {
   return UserFile("XDG_STATE_HOME", "/.local/state", name);
+}
+
+std::string MakeUserStateFile(absl::string_view name) {
+  const std::string path = UserStateFile(name);
+  if (path.front() != '/') return "";
+  for (size_t slash = path.find('/', 1); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    if (mkdir(path.substr(0, slash).c_str(), 0700) != 0 && errno != EEXIST)
+      return "";
+  }
+  return path;
 }
 
 }  // namespace specula::ctl

@@ -15,6 +15,10 @@ std::string UserConfigFile(absl::string_view name);
 // ~/.local/state/specula.
 std::string UserStateFile(absl::string_view name);
 
+// The same, and what is above it is made if it is not there, 0700. Empty if
+// that cannot be.
+std::string MakeUserStateFile(absl::string_view name);
+
 }  // namespace specula::ctl
 
 #endif  // SPECULA_CTL_USER_FILES_H_

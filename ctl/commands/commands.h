@@ -38,6 +38,7 @@ void AddStartCommand(CLI::App& app, CommandContext& context);
 void AddKillCommand(CLI::App& app, CommandContext& context);
 void AddTailCommand(CLI::App& app, CommandContext& context);
 void AddDoctorCommand(CLI::App& app, CommandContext& context);
+void AddConsoleCommand(CLI::App& app, CommandContext& context);
 void AddTopCommand(CLI::App& app, CommandContext& context);
 void AddRunsCommand(CLI::App& app, CommandContext& context);
 void AddShowCommand(CLI::App& app, CommandContext& context);

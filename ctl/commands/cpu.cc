@@ -1,9 +1,23 @@
 #include <memory>
 
 #include "ctl/commands/commands.h"
-#include "ctl/commands/read.h"
+#include "ctl/commands/read_commands.h"
 
 namespace specula::ctl {
+
+ReadCommand<v1::CpuResponse> CpuCommand(bool cores) {
+  using Response = v1::CpuResponse;
+  return {"cpu",
+          [](AgentClient& client, absl::Duration timeout,
+             AgentClient::OnAnswer<Response> done) {
+            return client.Cpu({}, timeout, std::move(done));
+          },
+          [cores](const std::vector<Target>& targets,
+                  const Results<Response>& results) {
+            return ViewCpu(targets, results, cores, ViewForOutput());
+          },
+          [](const Response& response) { return &response.cpu(); }};
+}
 
 void AddCpuCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command =
@@ -12,19 +26,7 @@ void AddCpuCommand(CLI::App& app, CommandContext& context) {
   command->add_flag("--cores", *cores, "A row for each core as well");
   command->callback([&context, cores] {
     context.run = [&context, cores](Interrupt& interrupt) {
-      using Response = v1::CpuResponse;
-      return RunRead<Response>(
-          context.options, interrupt,
-          {"cpu",
-           [](AgentClient& client, absl::Duration timeout,
-              AgentClient::OnAnswer<Response> done) {
-             return client.Cpu({}, timeout, std::move(done));
-           },
-           [cores](const std::vector<Target>& targets,
-                   const Results<Response>& results) {
-             return ViewCpu(targets, results, *cores, ViewForOutput());
-           },
-           [](const Response& response) { return &response.cpu(); }});
+      return RunRead(context.options, interrupt, CpuCommand(*cores));
     };
   });
 }

@@ -1,9 +1,23 @@
 #include <memory>
 
 #include "ctl/commands/commands.h"
-#include "ctl/commands/read.h"
+#include "ctl/commands/read_commands.h"
 
 namespace specula::ctl {
+
+ReadCommand<v1::DiskResponse> DiskCommand(bool io) {
+  using Response = v1::DiskResponse;
+  return {"disk",
+          [](AgentClient& client, absl::Duration timeout,
+             AgentClient::OnAnswer<Response> done) {
+            return client.Disk({}, timeout, std::move(done));
+          },
+          [io](const std::vector<Target>& targets,
+               const Results<Response>& results) {
+            return ViewDisk(targets, results, io, ViewForOutput());
+          },
+          [](const Response& response) { return &response.disk(); }};
+}
 
 void AddDiskCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command =
@@ -13,19 +27,7 @@ void AddDiskCommand(CLI::App& app, CommandContext& context) {
                     "Reads and writes of each disk instead of file systems");
   command->callback([&context, io] {
     context.run = [&context, io](Interrupt& interrupt) {
-      using Response = v1::DiskResponse;
-      return RunRead<Response>(
-          context.options, interrupt,
-          {"disk",
-           [](AgentClient& client, absl::Duration timeout,
-              AgentClient::OnAnswer<Response> done) {
-             return client.Disk({}, timeout, std::move(done));
-           },
-           [io](const std::vector<Target>& targets,
-                const Results<Response>& results) {
-             return ViewDisk(targets, results, *io, ViewForOutput());
-           },
-           [](const Response& response) { return &response.disk(); }});
+      return RunRead(context.options, interrupt, DiskCommand(*io));
     };
   });
 }

@@ -1,14 +1,11 @@
 // list and ping: both ask for health, as it costs an agent nothing.
 #include "absl/strings/str_format.h"
 #include "ctl/commands/commands.h"
-#include "ctl/commands/read.h"
+#include "ctl/commands/read_commands.h"
 #include "ctl/table.h"
 
 namespace specula::ctl {
 namespace {
-
-// Health has no content: that it came is all there is to know.
-struct Healthy {};
 
 AgentClient::Call BeginHealth(AgentClient& client, absl::Duration timeout,
                               AgentClient::OnAnswer<Healthy> done) {
@@ -51,36 +48,40 @@ std::string ViewPing(const std::vector<Target>& targets,
   return table.Render(ViewForOutput().max_width);
 }
 
-void AddHealthCommand(CLI::App& app, CommandContext& context,
-                      const std::string& name, const std::string& about,
-                      std::string (*view)(const std::vector<Target>&,
-                                          const Results<Healthy>&)) {
-  CLI::App* command = app.add_subcommand(name, about);
-  command->callback([&context, view] {
-    context.run = [&context, view](Interrupt& interrupt) {
-      return RunRead<Healthy>(
-          context.options, interrupt,
-          {"health", BeginHealth, view,
-           [](const Healthy&) -> const google::protobuf::Message* {
-             return nullptr;
-           }});
-    };
-  });
+ReadCommand<Healthy> HealthCommand(
+    std::string (*view)(const std::vector<Target>&, const Results<Healthy>&)) {
+  return {"health", BeginHealth, view,
+          [](const Healthy&) -> const google::protobuf::Message* {
+            return nullptr;
+          }};
 }
 
 }  // namespace
 
+ReadCommand<Healthy> ListCommand() { return HealthCommand(ViewList); }
+
+ReadCommand<Healthy> PingCommand() { return HealthCommand(ViewPing); }
+
 void AddListCommand(CLI::App& app, CommandContext& context) {
-  AddHealthCommand(app, context, "list",
-                   "The hosts with their ids, and whether they answer",
-                   ViewList);
+  CLI::App* command = app.add_subcommand(
+      "list", "The hosts with their ids, and whether they answer");
+  command->callback([&context] {
+    context.run = [&context](Interrupt& interrupt) {
+      return RunRead(context.options, interrupt, ListCommand());
+    };
+  });
 }
 
 void AddPingCommand(CLI::App& app, CommandContext& context) {
-  AddHealthCommand(app, context, "ping",
-                   "How long each host takes to answer, the first time with "
-                   "the TLS handshake",
-                   ViewPing);
+  CLI::App* command =
+      app.add_subcommand("ping",
+                         "How long each host takes to answer, the first time "
+                         "with the TLS handshake");
+  command->callback([&context] {
+    context.run = [&context](Interrupt& interrupt) {
+      return RunRead(context.options, interrupt, PingCommand());
+    };
+  });
 }
 
 }  // namespace specula::ctl

@@ -1,7 +1,7 @@
 #include <memory>
 
 #include "ctl/commands/commands.h"
-#include "ctl/commands/read.h"
+#include "ctl/commands/read_commands.h"
 
 namespace specula::ctl {
 namespace {
@@ -12,6 +12,21 @@ struct PsOptions {
 };
 
 }  // namespace
+
+ReadCommand<v1::ProcessesResponse> PsCommand(v1::ProcessesRequest request) {
+  using Response = v1::ProcessesResponse;
+  return {
+      "processes",
+      [request = std::move(request)](AgentClient& client,
+                                     absl::Duration timeout,
+                                     AgentClient::OnAnswer<Response> done) {
+        return client.Processes(request, timeout, std::move(done));
+      },
+      [](const std::vector<Target>& targets, const Results<Response>& results) {
+        return ViewProcesses(targets, results, ViewForOutput());
+      },
+      [](const Response& response) { return &response; }};
+}
 
 void AddPsCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand(
@@ -27,22 +42,10 @@ void AddPsCommand(CLI::App& app, CommandContext& context) {
               {"mem", v1::PROCESS_ORDER_MEMORY}}));
   command->callback([&context, options] {
     context.run = [&context, options](Interrupt& interrupt) {
-      using Response = v1::ProcessesResponse;
-      return RunRead<Response>(
-          context.options, interrupt,
-          {"processes",
-           [options](AgentClient& client, absl::Duration timeout,
-                     AgentClient::OnAnswer<Response> done) {
-             v1::ProcessesRequest request;
-             request.set_limit(options->top);
-             request.set_order(options->order);
-             return client.Processes(request, timeout, std::move(done));
-           },
-           [](const std::vector<Target>& targets,
-              const Results<Response>& results) {
-             return ViewProcesses(targets, results, ViewForOutput());
-           },
-           [](const Response& response) { return &response; }});
+      v1::ProcessesRequest request;
+      request.set_limit(options->top);
+      request.set_order(options->order);
+      return RunRead(context.options, interrupt, PsCommand(std::move(request)));
     };
   });
 }

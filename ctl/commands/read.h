@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -70,35 +71,54 @@ std::string ViewJson(const ReadCommand<Response>& command,
   return text;
 }
 
-// Runs a reading command to its end; gives the exit code.
+// Asks all targets once and prints, `prefix` before the text. Gives the exit
+// code, or nothing if nobody reads it any more.
+template <typename Response>
+std::optional<int> ReadRound(const std::vector<Target>& targets,
+                             const FleetOptions& options, Interrupt& interrupt,
+                             const ReadCommand<Response>& command,
+                             const std::string& prefix) {
+  const Results<Response> results = AskAll<Response>(
+      targets, interrupt,
+      [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
+        return command.begin(client, absl::Seconds(options.timeout_seconds),
+                             std::move(done));
+      });
+  const std::string text = options.json ? ViewJson(command, targets, results)
+                                        : command.view(targets, results);
+  if (!Print(options.json ? text : prefix + text)) return std::nullopt;
+  if (interrupt.interrupted()) return kExitInterrupted;
+  const bool all_ok = std::all_of(
+      results.begin(), results.end(), [](const HostResult<Response>& result) {
+        return result.ending.outcome == Outcome::kOk;
+      });
+  if (!all_ok) return kExitNoResult;
+  return command.is_well && !command.is_well(results) ? kExitFailed : kExitOk;
+}
+
+// Runs a reading command on hosts, once; gives the exit code.
+template <typename Response>
+int RunReadOn(const std::vector<Target>& targets, const FleetOptions& options,
+              Interrupt& interrupt, const ReadCommand<Response>& command) {
+  return ReadRound(targets, options, interrupt, command, "")
+      .value_or(kExitNoResult);
+}
+
+// Runs a reading command to its end, on the hosts that the options name; gives
+// the exit code.
 template <typename Response>
 int RunRead(const FleetOptions& options, Interrupt& interrupt,
             const ReadCommand<Response>& command) {
   absl::StatusOr<std::vector<Target>> targets = OpenFleet(options);
   if (!targets.ok()) return UsageError(targets.status());
-  const absl::Duration timeout = absl::Seconds(options.timeout_seconds);
+  if (options.watch_seconds <= 0) {
+    return RunReadOn(*targets, options, interrupt, command);
+  }
   for (bool first = true;; first = false) {
-    const Results<Response> results = AskAll<Response>(
-        *targets, interrupt,
-        [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
-          return command.begin(client, timeout, std::move(done));
-        });
-    const bool once = options.watch_seconds <= 0;
-    std::string text = options.json ? ViewJson(command, *targets, results)
-                                    : command.view(*targets, results);
-    if (!once && !options.json) text = RoundPrefix(first) + text;
-    if (!Print(text)) return kExitNoResult;
+    const std::optional<int> code =
+        ReadRound(*targets, options, interrupt, command, RoundPrefix(first));
+    if (!code.has_value()) return kExitNoResult;
     if (interrupt.interrupted()) return kExitInterrupted;
-    if (once) {
-      const bool all_ok =
-          std::all_of(results.begin(), results.end(),
-                      [](const HostResult<Response>& result) {
-                        return result.ending.outcome == Outcome::kOk;
-                      });
-      if (!all_ok) return kExitNoResult;
-      return command.is_well && !command.is_well(results) ? kExitFailed
-                                                          : kExitOk;
-    }
     const absl::Time next = absl::Now() + absl::Seconds(options.watch_seconds);
     while (absl::Now() < next) {
       if (interrupt.Wait(next - absl::Now())) return kExitInterrupted;

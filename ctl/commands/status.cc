@@ -1,7 +1,21 @@
 #include "ctl/commands/commands.h"
-#include "ctl/commands/read.h"
+#include "ctl/commands/read_commands.h"
 
 namespace specula::ctl {
+
+ReadCommand<v1::StatusResponse> StatusCommand() {
+  using Response = v1::StatusResponse;
+  return {
+      "status",
+      [](AgentClient& client, absl::Duration timeout,
+         AgentClient::OnAnswer<Response> done) {
+        return client.Status({}, timeout, std::move(done));
+      },
+      [](const std::vector<Target>& targets, const Results<Response>& results) {
+        return ViewStatus(targets, results, ViewForOutput());
+      },
+      [](const Response& response) { return &response; }};
+}
 
 void AddStatusCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand(
@@ -9,19 +23,7 @@ void AddStatusCommand(CLI::App& app, CommandContext& context) {
       "One line for each host: CPU, memory, disk, load, network, uptime");
   command->callback([&context] {
     context.run = [&context](Interrupt& interrupt) {
-      using Response = v1::StatusResponse;
-      return RunRead<Response>(
-          context.options, interrupt,
-          {"status",
-           [](AgentClient& client, absl::Duration timeout,
-              AgentClient::OnAnswer<Response> done) {
-             return client.Status({}, timeout, std::move(done));
-           },
-           [](const std::vector<Target>& targets,
-              const Results<Response>& results) {
-             return ViewStatus(targets, results, ViewForOutput());
-           },
-           [](const Response& response) { return &response; }});
+      return RunRead(context.options, interrupt, StatusCommand());
     };
   });
 }

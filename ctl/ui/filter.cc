@@ -1,6 +1,7 @@
 #include "ctl/ui/filter.h"
 
 #include <cctype>
+#include <cmath>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -293,12 +294,15 @@ class Parser {
   int depth_ = 0;
 };
 
+// As far as the table shows: 57.9999 is 58.
+bool IsEqual(double a, double b) { return std::abs(a - b) < 0.05; }
+
 bool Holds(Node::Compare compare, double value, double number) {
   switch (compare) {
     case Node::Compare::kEqual:
-      return value == number;
+      return IsEqual(value, number);
     case Node::Compare::kUnequal:
-      return value != number;
+      return !IsEqual(value, number);
     case Node::Compare::kLess:
       return value < number;
     case Node::Compare::kMore:
