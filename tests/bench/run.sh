@@ -19,6 +19,11 @@ peer() {
 chmod 755 "$peers"
 node_exporter=$(peer prometheus-node-exporter) || node_exporter=
 openssh=$(peer openssh-server libwrap0) || openssh=
+fleet=$(peer clustershell python3-clustershell pdsh openssh-server libwrap0) || fleet=
 build/bench/bin/agent_bench ${node_exporter:+--node-exporter "$node_exporter/usr/bin/prometheus-node-exporter"} "$@"
 build/bench/bin/hand_bench ${openssh:+--openssh "$openssh"}
 build/bench/bin/shim_bench
+status=0
+tests/bench/fleet_bench --programs build/bench/bin --peers "${fleet:-$peers}" || status=$?
+# 77: it says itself why it was not measured.
+[ "$status" -eq 77 ] || exit "$status"
