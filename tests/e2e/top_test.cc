@@ -234,8 +234,12 @@ TEST_F(TopTest, TermGivesTheTerminalBackAndCtrlZStops) {
   const Result killed = RunProgram(
       {"/usr/bin/pkill", "-TERM", "-P", shell.substr(0, shell.find('\n'))});
   EXPECT_EQ(killed.exit_code, 0);
-  EXPECT_TRUE(terminal_->Shows("ended=130")) << terminal_->Screen();
+  // What stood behind the command on its line went with the stop.
+  ASSERT_TRUE(terminal_->Shows("shell> fg")) << terminal_->Screen();
   EXPECT_THAT(terminal_->Screen(), Not(HasSubstr("1 DOWN")));
+  terminal_->Type("echo after=$?");
+  terminal_->Press("Enter");
+  EXPECT_TRUE(terminal_->Shows("after=130")) << terminal_->Screen();
 }
 
 TEST_F(TopTest, OnceNeedsNoTerminal) {
