@@ -13,6 +13,8 @@
 #include "ctl/top_once.h"
 #include "ctl/top_session.h"
 #include "ctl/ui/live_feed.h"
+#include "ctl/ui/player.h"
+#include "ctl/ui/recording.h"
 #include "lib/base/format.h"
 #include "lib/base/status_macros.h"
 
@@ -31,6 +33,9 @@ struct TopOptions {
   bool ascii = false;
   bool readonly = false;
   bool no_mouse = false;
+  std::string record;
+  std::string replay;
+  std::string at;
 };
 
 absl::StatusOr<absl::Duration> ReadInterval(const std::string& text) {
@@ -106,6 +111,75 @@ absl::StatusOr<std::vector<FleetHost>> HostsOf(
   return hosts;
 }
 
+std::string PlayWord(const Player& player) {
+  if (!player.status().ok()) return std::string(player.status().message());
+  if (player.paused()) return "stopped";
+  return absl::StrCat("play x", player.speed());
+}
+
+void Steer(const Effect& effect, Player& player, TopState& state) {
+  switch (effect.kind) {
+    case Effect::Kind::kStep:
+      player.Step(effect.amount);
+      break;
+    case Effect::Kind::kPlay:
+      player.Pause(!player.paused());
+      break;
+    case Effect::Kind::kSpeed:
+      player.SetSpeed(player.speed() * (effect.amount > 0 ? 2 : 0.5));
+      break;
+    case Effect::Kind::kSeek:
+      player.SeekTo(effect.time);
+      break;
+    default:
+      break;
+  }
+  state.replay = PlayWord(player);
+}
+
+// The table over a recording: no host is asked, and nothing can be done to one.
+int RunReplay(const TopOptions& options, const Sort& sort,
+              Interrupt& interrupt) {
+  if (options.once || !options.record.empty()) {
+    return UsageError(absl::InvalidArgumentError(
+        "--replay is neither for --once nor for --record"));
+  }
+  absl::StatusOr<RecordingReader> reader =
+      RecordingReader::Open(options.replay);
+  if (!reader.ok()) return UsageError(reader.status());
+  absl::StatusOr<std::unique_ptr<Player>> player =
+      Player::Open(*std::move(reader));
+  if (!player.ok()) return UsageError(player.status());
+  if (!options.at.empty()) {
+    absl::StatusOr<absl::Time> at =
+        ParseStartTime(options.at, (*player)->end(), absl::LocalTimeZone());
+    if (!at.ok()) {
+      return UsageError(absl::InvalidArgumentError(
+          absl::StrCat("--at: ", at.status().message())));
+    }
+    (*player)->SeekTo(*at);
+  }
+  TopState::Options shown;
+  shown.interval = (*player)->head().interval;
+  shown.no_actions = "this is the past";
+  shown.replay = true;
+  TopState state((*player)->head().hosts, shown);
+  absl::StatusOr<Filter> filter = Filter::Parse(options.filter, state.labels);
+  if (!filter.ok()) return UsageError(filter.status());
+  state.filter = *std::move(filter);
+  state.SortBy(sort.column, sort.descending, (*player)->Now());
+  state.replay = PlayWord(**player);
+  absl::StatusOr<std::unique_ptr<Screen>> screen =
+      Screen::Open({.ascii = options.ascii, .mouse = !options.no_mouse});
+  if (!screen.ok()) return UsageError(screen.status());
+  TopSession session;
+  session.zone = absl::LocalTimeZone();
+  session.replay = [&player](const Effect& effect, TopState& of) {
+    Steer(effect, **player, of);
+  };
+  return RunTopSession(session, **screen, **player, state, interrupt);
+}
+
 int RunTop(const TopOptions& options, const CommandContext& context,
            Interrupt& interrupt) {
   const FleetOptions& fleet_options = context.options;
@@ -115,11 +189,23 @@ int RunTop(const TopOptions& options, const CommandContext& context,
   if (!interval.ok()) return UsageError(interval.status());
   absl::StatusOr<Sort> sort = ReadSort(options.sort);
   if (!sort.ok()) return UsageError(sort.status());
+  if (!options.replay.empty()) return RunReplay(options, *sort, interrupt);
+  if (!options.at.empty() || (options.once && !options.record.empty())) {
+    return UsageError(absl::InvalidArgumentError(
+        "--at is for --replay FILE, and --record not for --once"));
+  }
   absl::StatusOr<ClosedFleet> fleet = LoadFleet(fleet_options, options.hosts);
   if (!fleet.ok()) return UsageError(fleet.status());
   absl::StatusOr<std::vector<FleetHost>> hosts =
       HostsOf(fleet->targets, fleet_options);
   if (!hosts.ok()) return UsageError(hosts.status());
+  std::unique_ptr<RecordingWriter> recording;
+  if (!options.record.empty()) {
+    absl::StatusOr<std::unique_ptr<RecordingWriter>> made =
+        RecordingWriter::Create(options.record, {*interval, *hosts}, {});
+    if (!made.ok()) return UsageError(made.status());
+    recording = *std::move(made);
+  }
   TopState state(*std::move(hosts),
                  {.interval = *interval,
                   .no_actions = NoActions(options, fleet->credentials)});
@@ -156,7 +242,18 @@ int RunTop(const TopOptions& options, const CommandContext& context,
   session.act = [&](const Action& action, Interrupt& action_interrupt) {
     RunTopAction(*fleet, action, fleet_options, action_interrupt);
   };
-  return RunTopSession(session, *screen, feed, state, interrupt);
+  if (recording != nullptr) {
+    session.record = [&](const Feed::News& news) {
+      recording->Add(news.events, feed.Now());
+    };
+  }
+  const int code = RunTopSession(session, *screen, feed, state, interrupt);
+  screen.reset();  // what follows is for the plain terminal
+  if (recording != nullptr && !recording->status().ok()) {
+    UsageError(recording->status());
+    return code == kExitOk ? kExitFailed : code;
+  }
+  return code;
 }
 
 }  // namespace
@@ -184,6 +281,14 @@ void AddTopCommand(CLI::App& app, CommandContext& context) {
                     "No exec, tail or signal from the table");
   command->add_flag("--no-mouse", options->no_mouse,
                     "Leave the mouse to the terminal");
+  command->add_option("--record", options->record,
+                      "Keep what is heard in a new file, up to 1 GiB");
+  command->add_option("--replay", options->replay,
+                      "Show a recording: p plays or stops, [ ] step, = - "
+                      "speed, g goes to a time");
+  command->add_option("--at", options->at,
+                      "Begin a replay at 14:03, 2026-02-03T04:05:06Z, or -10m "
+                      "before its end");
   command->footer(
       "h in the table shows the keys. NO_COLOR is heeded.\n"
       "Exit code: 0 after q; 130 by SIGTERM; --once: 255 if some host is not "

@@ -7,9 +7,8 @@
 #include <map>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "ctl/ui/keys.h"
 #include "lib/base/format.h"
 
 namespace specula::ctl {
@@ -203,8 +202,8 @@ void Player::SetTimer() {
   timerfd_settime(timer_.get(), 0, &timer, nullptr);
 }
 
-absl::StatusOr<absl::Time> ParseMoment(absl::string_view text, absl::Time end,
-                                       absl::TimeZone zone) {
+absl::StatusOr<absl::Time> ParseStartTime(absl::string_view text,
+                                          absl::Time end, absl::TimeZone zone) {
   absl::Time time;
   std::string error;
   if (absl::ParseTime(absl::RFC3339_full, text, &time, &error)) return time;
@@ -214,22 +213,10 @@ absl::StatusOr<absl::Time> ParseMoment(absl::string_view text, absl::Time end,
       ago >= absl::ZeroDuration() && ago != absl::InfiniteDuration()) {
     return end - ago;
   }
-  for (const char* format : {"%H:%M:%S", "%H:%M"}) {
-    // Without a date it is that of 1970-01-01.
-    if (!absl::ParseTime(format, text, absl::UTCTimeZone(), &time, &error)) {
-      continue;
-    }
-    const absl::CivilSecond of_day =
-        absl::ToCivilSecond(time, absl::UTCTimeZone());
-    const absl::CivilDay day = absl::ToCivilDay(end, zone);
-    for (const absl::CivilDay& candidate : {day, day - 1}) {
-      const absl::Time found =
-          absl::FromCivil(absl::CivilSecond(candidate.year(), candidate.month(),
-                                            candidate.day(), of_day.hour(),
-                                            of_day.minute(), of_day.second()),
-                          zone);
-      if (found <= end) return found;
-    }
+  const absl::StatusOr<absl::Time> moment = ParseMoment(text, end, zone);
+  if (moment.ok()) {
+    const bool dated = text.find('-') != absl::string_view::npos;
+    return *moment > end && !dated ? *moment - absl::Hours(24) : *moment;
   }
   return absl::InvalidArgumentError(absl::StrCat(
       "'", EscapeControls(text),

@@ -83,11 +83,11 @@ class Player final : public Feed {
   absl::Status status_;
 };
 
-// Reads a time for --at: RFC 3339 ("2026-02-03T04:05:06Z"), "14:03" or
-// "14:03:30" (the last such time before `end`, in `zone`), or "-10m" before
-// `end`. INVALID_ARGUMENT says what it takes. Pure.
-absl::StatusOr<absl::Time> ParseMoment(absl::string_view text, absl::Time end,
-                                       absl::TimeZone zone);
+// Reads a time for --at: RFC 3339 ("2026-02-03T04:05:06Z"), what ParseMoment
+// takes ("14:03": the last such time before `end`), or "-10m" before `end`.
+// INVALID_ARGUMENT says what it takes. Pure.
+absl::StatusOr<absl::Time> ParseStartTime(absl::string_view text,
+                                          absl::Time end, absl::TimeZone zone);
 
 }  // namespace specula::ctl
 

@@ -11,7 +11,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "ctl/ui/feed.h"
 #include "ctl/ui/fleet_event.h"
 #include "lib/base/unique_fd.h"
 
@@ -142,35 +141,6 @@ class RecordingReader {
   RecordingHead head_;
   std::vector<Block> blocks_;
   uint64_t end_ = 0;  // of the last block
-};
-
-// Passes a feed on, and writes down what it gives.
-class Recorder final : public Feed {
- public:
-  Recorder(std::unique_ptr<Feed> feed, std::unique_ptr<RecordingWriter> writer)
-      : feed_(std::move(feed)), writer_(std::move(writer)) {}
-
-  News Take() override {
-    News news = feed_->Take();
-    writer_->Add(news.events, feed_->Now());
-    return news;
-  }
-  int wake_fd() const override { return feed_->wake_fd(); }
-  absl::Time Now() const override { return feed_->Now(); }
-  void FocusOn(std::optional<size_t> host, v1::ProcessOrder order) override {
-    feed_->FocusOn(host, order);
-  }
-  void SetInterval(absl::Duration interval) override {
-    feed_->SetInterval(interval);
-  }
-  void Pause(bool paused) override { feed_->Pause(paused); }
-
-  // Why nothing is recorded any more; OK while it is.
-  const absl::Status& status() const { return writer_->status(); }
-
- private:
-  const std::unique_ptr<Feed> feed_;
-  const std::unique_ptr<RecordingWriter> writer_;
 };
 
 }  // namespace specula::ctl

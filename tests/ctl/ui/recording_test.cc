@@ -292,13 +292,13 @@ TEST_F(RecordingTest, MomentsAreRead) {
       {"14:03", "2026-02-02T14:03:00+01:00"},
   };
   for (const auto& [text, expected] : table) {
-    const absl::StatusOr<absl::Time> time = ParseMoment(text, end, zone);
+    const absl::StatusOr<absl::Time> time = ParseStartTime(text, end, zone);
     ASSERT_TRUE(time.ok()) << text << time.status();
     EXPECT_EQ(absl::FormatTime(absl::RFC3339_sec, *time, zone), expected);
   }
   for (const char* text : {"", "-", "now", "25:00", "10m", "--1h", "-inf",
                            "14:03:61:7", "\033[2J"}) {
-    const absl::Status status = ParseMoment(text, end, zone).status();
+    const absl::Status status = ParseStartTime(text, end, zone).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << text;
     EXPECT_EQ(status.message().find('\033'), std::string::npos);
   }
