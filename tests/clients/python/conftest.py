@@ -107,6 +107,14 @@ class Agent:
     def hurt(self, number):
         """Sends a signal to the process that serves the network."""
         os.kill(self.front, number)
+        if number == signal.SIGSTOP:
+            # It may still answer before it has heard.
+            eventually(lambda: all(state == "T" for state in self._thread_states()))
+
+    def _thread_states(self):
+        for thread in os.listdir(f"/proc/{self.front}/task"):
+            with open(f"/proc/{self.front}/task/{thread}/stat") as file:
+                yield file.read().rpartition(")")[2].split()[0]
 
     def stop(self):
         try:

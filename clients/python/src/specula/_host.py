@@ -300,9 +300,10 @@ class Host:
     def tail(self, path: str, *, lines: int = 10, follow: bool = False, wait_for_file: bool = False) -> LineStream:
         """The last lines of a file and, if asked, what is appended. Least role: operator.
 
-        It begins as exec_stream() does. Lines are bytes without their line feed; one of more than 1 MiB
-        comes in pieces. With `follow` it goes on across rotation and truncation until it is closed, and a
-        last line that has no line feed yet is kept until that comes.
+        It begins as exec_stream() does, but an error may come only with the first step. Lines are bytes
+        without their line feed; one of more than 1 MiB comes in pieces. With `follow` it goes on across
+        rotation and truncation until it is closed, and a last line that has no line feed yet is kept until
+        that comes.
 
         Args:
             path: absolute path of a regular file.
