@@ -101,6 +101,7 @@ int RunApp(int argc, char** argv) {
   AddDiffCommand(app, context);
   AddAuditCommand(app, context);
   AddPkiCommand(app, context);
+  AddCompletionCommand(app, context);
   app.footer(
       "Exit code: 0 all hosts answered, 255 some host gave no result, 2 wrong "
       "usage,\n"
@@ -108,6 +109,9 @@ int RunApp(int argc, char** argv) {
       "--help).\n\n"
       "Example: specula --hosts vm[01-64] --ca ca.crt --cert me.crt --key "
       "me.key status");
+  if (argc > 1 && strcmp(argv[1], "__complete") == 0) {
+    return RunComplete(app, context, {argv + 2, argv + argc});
+  }
   const int own = OwnWords(argc, argv);
   if (own < argc) context.words.emplace(argv + own + 1, argv + argc);
   try {

@@ -46,6 +46,12 @@ void AddRerunCommand(CLI::App& app, CommandContext& context);
 void AddDiffCommand(CLI::App& app, CommandContext& context);
 void AddAuditCommand(CLI::App& app, CommandContext& context);
 void AddPkiCommand(CLI::App& app, CommandContext& context);
+void AddCompletionCommand(CLI::App& app, CommandContext& context);
+
+// What the scripts of AddCompletionCommand ask, once all commands are declared:
+// prints what the last of `words` can become, a line each.
+int RunComplete(CLI::App& app, CommandContext& context,
+                const std::vector<std::string>& words);
 
 }  // namespace specula::ctl
 
