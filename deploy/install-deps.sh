@@ -12,7 +12,7 @@ build=(g++ cmake ninja-build ccache pkg-config git ca-certificates
   libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libprotoc-dev
   libabsl-dev libssl-dev libc-ares-dev libre2-dev zlib1g-dev
   libboost-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev netcat-openbsd)
-tests=(libgtest-dev libgmock-dev libbenchmark-dev openssl python3 procps)
+tests=(libgtest-dev libgmock-dev libbenchmark-dev openssl python3 procps zsh fish)
 lint=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev nodejs npm)
 
 wanted=("${build[@]}")
