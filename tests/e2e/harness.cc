@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -71,12 +72,19 @@ TemporaryDirectory::~TemporaryDirectory() {
 
 Process::Process(const Options& options) {
   std::vector<std::string> arguments = options.arguments;
-  // Of a name that stands twice the first counts. What a program keeps by
-  // itself goes with the directory.
+  // What a program keeps by itself goes with the directory.
   std::vector<std::string> environment = options.environment;
-  environment.insert(environment.end(),
-                     {"PATH=/usr/bin:/bin", "HOME=/nonexistent",
-                      absl::StrCat("XDG_STATE_HOME=", directory_.path())});
+  for (const std::string& usual :
+       {std::string("PATH=/usr/bin:/bin"), std::string("HOME=/nonexistent"),
+        absl::StrCat("XDG_STATE_HOME=", directory_.path())}) {
+    const std::string name = usual.substr(0, usual.find('=') + 1);
+    const bool given =
+        std::any_of(environment.begin(), environment.end(),
+                    [&](const std::string& variable) {
+                      return variable.compare(0, name.size(), name) == 0;
+                    });
+    if (!given) environment.push_back(usual);
+  }
   for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
     if (const char* value = getenv(name); value != nullptr)
       environment.push_back(absl::StrCat(name, "=", value));
