@@ -70,6 +70,8 @@ Line SummaryLine(const ViewSettings& settings, absl::Time now,
   }
   if (state.paused) left.Add("  ").Add("PAUSED", Style::kWarning);
   if (!state.replay.empty()) left.Add("  ").Add(state.replay, Style::kTitle);
+  // Who is down matters more than what time it is.
+  if (settings.width < kPaneWidth) return left.PadTo(settings.width);
   return Across(std::move(left), Line(ClockText(state, now, settings.zone)),
                 settings.width);
 }
