@@ -122,6 +122,10 @@ class ConsoleTest : public ::testing::Test {
   std::string Hosts() const {
     return absl::StrCat(first_.host(), ",", second_.host(), ",", third_.host());
   }
+  // Agents of one machine need a state each.
+  AgentOptions OwnState(const std::string& name) const {
+    return {.arguments = {"--state-dir", directory_.File(name)}};
+  }
   // Lines from standard input.
   Result Script(const std::string& hosts, const std::string& lines) const {
     const std::string file = directory_.File("script");
@@ -136,9 +140,9 @@ class ConsoleTest : public ::testing::Test {
 
   const Pki pki_;
   const TemporaryDirectory directory_;
-  AgentProcess first_{pki_};
-  AgentProcess second_{pki_};
-  AgentProcess third_{pki_};
+  AgentProcess first_{pki_, OwnState("1")};
+  AgentProcess second_{pki_, OwnState("2")};
+  AgentProcess third_{pki_, OwnState("3")};
 };
 
 TEST_F(ConsoleTest, TheWorkflowStepByStep) {
@@ -225,7 +229,7 @@ TEST_F(ConsoleTest, AScriptRunsToItsEndAndItsExitCodeTells) {
 
 TEST_F(ConsoleTest, StartKillAndHostsByNameAndId) {
   const Result result = Script(
-      Hosts(), absl::StrCat("START 1 sleep 1000\n", "EXEC ", third_.host(),
+      Hosts(), absl::StrCat("START 1 sleep 1\n", "EXEC ", third_.host(),
                             " echo third\n", "EXEC @none true\n",
                             "EXEC 9 true\n", "STATUS 9\n", "KILL 1 x\n"));
   EXPECT_THAT(result.out, HasSubstr("PID"));
