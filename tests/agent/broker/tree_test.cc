@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <fstream>
+
 #include "absl/strings/str_cat.h"
 #include "agent/broker/cgroup.h"
 #include "tests/agent/broker/harness.h"
@@ -43,6 +45,22 @@ class TreeTest : public BrokerTest, public ::testing::WithParamInterface<bool> {
     return result;
   }
 
+  // Waits until `count` of them are `sleep`, the last step of their lines: who
+  // is about to fork when TERM comes has a child that only KILL ends.
+  bool Settled(size_t count) const {
+    return WaitFor(
+        [&] {
+          size_t asleep = 0;
+          for (const pid_t pid : Living()) {
+            std::string name;
+            std::ifstream(absl::StrCat("/proc/", pid, "/comm")) >> name;
+            asleep += name == "sleep" ? 1 : 0;
+          }
+          return asleep == count && Living().size() >= count;
+        },
+        absl::Seconds(20));
+  }
+
   // Ends it, and sees to it that nothing is left within the bound.
   void EndAndCheck(ExecResult& result, absl::Duration grace,
                    absl::Duration limit) {
@@ -79,6 +97,7 @@ TEST_P(TreeTest, OwnSessionsDoNotEscape) {
 TEST_P(TreeTest, DoubleForkDoesNotEscape) {
   auto result =
       Grow("(setsid sh -c '(sleep 1000 &) ; exit 0' &) ; sleep 1000", 2);
+  ASSERT_TRUE(Settled(2));
   EndAndCheck(*result, absl::Seconds(5), absl::Seconds(2));
 }
 
@@ -136,7 +155,7 @@ TEST_P(TreeTest, OnlyACgroupHoldsWhoHidesAllHisMarks) {
       absl::StrCat("env -i ", kMark, "=", directory_,
                    " setsid sh -c '(exec sleep 1000) & exit 0'; sleep 1000")));
   ASSERT_TRUE(Serve([&] { return result->status.ok(); }));
-  ASSERT_TRUE(WaitFor([&] { return Living().size() == 1; }, absl::Seconds(5)));
+  ASSERT_TRUE(Settled(1));
   EndAndCheck(*result, absl::Seconds(5), absl::Seconds(2));
 }
 
