@@ -27,13 +27,17 @@ bool AllAreWell(const Results<CheckUp>& results) {
       [](const Diagnosis& diagnosis) { return diagnosis.findings.empty(); });
 }
 
-std::string JsonFindings(const Results<CheckUp>& results, size_t host) {
-  const std::vector<Diagnosis> diagnoses = Diagnose(results, absl::Now());
-  std::string list;
-  for (const std::string& finding : diagnoses[host].findings) {
-    absl::StrAppend(&list, list.empty() ? "" : ",", JsonString(finding));
+std::vector<std::string> JsonFindings(const Results<CheckUp>& results) {
+  std::vector<std::string> more;
+  more.reserve(results.size());
+  for (const Diagnosis& diagnosis : Diagnose(results, absl::Now())) {
+    std::string list;
+    for (const std::string& finding : diagnosis.findings) {
+      absl::StrAppend(&list, list.empty() ? "" : ",", JsonString(finding));
+    }
+    more.push_back(absl::StrCat(",\"findings\":[", list, "]"));
   }
-  return absl::StrCat(",\"findings\":[", list, "]");
+  return more;
 }
 
 }  // namespace

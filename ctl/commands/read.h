@@ -48,8 +48,9 @@ struct ReadCommand {
       view;
   // The part of an answer that is shown as JSON; null: nothing.
   std::function<const google::protobuf::Message*(const Response&)> json_payload;
-  // More of a host's JSON, ",\"key\":…", by its place; null: no more.
-  std::function<std::string(const Results<Response>&, size_t)> json_more = {};
+  // More of each host's JSON, ",\"key\":…", in their order; null: no more.
+  std::function<std::vector<std::string>(const Results<Response>&)> json_more =
+      {};
   // False makes the exit code 1 where every host answered; null: never.
   std::function<bool(const Results<Response>&)> is_well = {};
 };
@@ -58,14 +59,16 @@ template <typename Response>
 std::string ViewJson(const ReadCommand<Response>& command,
                      const std::vector<Target>& targets,
                      const Results<Response>& results) {
+  const std::vector<std::string> more =
+      command.json_more ? command.json_more(results)
+                        : std::vector<std::string>(targets.size());
   std::string text;
   for (size_t i = 0; i < targets.size(); ++i) {
     const bool ok = results[i].ending.outcome == Outcome::kOk;
     std::string line = JsonLine(
         targets[i], results[i].ending, results[i].elapsed, command.json_name,
         ok ? command.json_payload(results[i].response) : nullptr);
-    if (command.json_more)
-      line.insert(line.rfind('}'), command.json_more(results, i));
+    line.insert(line.rfind('}'), more[i]);
     text += line;
   }
   return text;
