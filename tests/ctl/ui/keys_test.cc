@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "tests/ctl/ui/scripted_fleet.h"
 
 namespace specula::ctl {
@@ -163,17 +166,21 @@ TEST_F(KeysTest, AClickSelectsSortsAndTheWheelScrolls) {
   EXPECT_EQ(Cursor(), "db-02");
   Press(KeyEvent{.code = Code::kWheelDown});
   EXPECT_EQ(Cursor(), "ci-7");
-  for (const TopLayout::Title& title : layout_.titles) {
-    if (title.column != ColumnId::kMemory) continue;
-    const KeyEvent click = {.code = Code::kClick,
-                            .x = static_cast<int>(title.begin),
-                            .y = layout_.header_y};
-    Press(click);
-    EXPECT_EQ(state_.order.column(), ColumnId::kMemory);
-    EXPECT_TRUE(state_.order.descending());
-    Press(click);
-    EXPECT_FALSE(state_.order.descending());
-  }
+  // A copy: each key draws anew, and with it come new titles.
+  const std::vector<TopLayout::Title> titles = layout_.titles;
+  const auto memory = std::find_if(titles.begin(), titles.end(),
+                                   [](const TopLayout::Title& title) {
+                                     return title.column == ColumnId::kMemory;
+                                   });
+  ASSERT_NE(memory, titles.end());
+  const KeyEvent click = {.code = Code::kClick,
+                          .x = static_cast<int>(memory->begin),
+                          .y = layout_.header_y};
+  Press(click);
+  EXPECT_EQ(state_.order.column(), ColumnId::kMemory);
+  EXPECT_TRUE(state_.order.descending());
+  Press(click);
+  EXPECT_FALSE(state_.order.descending());
   Press(KeyEvent{.code = Code::kClick, .x = 5000, .y = 5000});
 }
 
