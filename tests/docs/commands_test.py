@@ -36,13 +36,14 @@ class Help:
 
     def __init__(self, programs):
         self.programs = programs
-        self.known = {}
+        self.known, self.texts = {}, {}
 
     def of(self, words):
         """(commands, options) of a command; options of those above it are its own too."""
         if words not in self.known:
             text = subprocess.run([os.path.join(self.programs, words[0]), *words[1:], "--help"],
                                   capture_output=True, text=True).stdout
+            self.texts[words] = text
             part = re.search(r"^Subcommands:\n((?:  .*\n)+)", text, re.M)
             commands = set(re.findall(r"^  (\w[\w-]*)", part.group(1), re.M)) if part else set()
             options = {name for names in re.findall(r"^  (-\S+)", text, re.M) for name in names.split(",")}
@@ -54,7 +55,7 @@ class Help:
     def complaint(self, words):
         """What a command line of ours says that the program does not know; '' if nothing."""
         path = (words[0],)
-        for word in words[1:]:
+        for before, word in zip(words, words[1:]):
             commands, options = self.of(path)
             if word == "--":
                 break
@@ -62,17 +63,22 @@ class Help:
                 name = word.split("=")[0].rstrip("],…")
                 if name not in options and not re.fullmatch(r"-[a-z]\d+", name):
                     return f"{' '.join(path)} has no option {name}"
+            elif before.startswith("-"):
+                continue  # its value, or else it would not be understood as a command either
             elif word in commands:
                 path = (*path, word)
-            elif commands and re.fullmatch(r"[a-z][a-z-]*", word) and len(path) == 1 and not previous_takes(word, words):
+            elif commands and re.fullmatch(r"[a-z][a-z-]*", word):
                 return f"{' '.join(path)} has no command {word}"
         return ""
 
-
-def previous_takes(word, words):
-    """Whether a word is the value of an option before it."""
-    before = words[words.index(word) - 1]
-    return before.startswith("-")
+    def examples(self, path):
+        """(command, command line) of the examples in a --help and in those below it."""
+        commands, _ = self.of(path)
+        part = re.search(r"^Examples?: (.*(?:\n {9,}.*)*)", self.texts[path], re.M)
+        for line in (part.group(1).splitlines() if part else []):
+            yield " ".join(path), line.strip()
+        for command in sorted(commands):
+            yield from self.examples((*path, command))
 
 
 def our_lines(text):
@@ -125,7 +131,7 @@ class Test:
             text = file.read()
         found = blocks.read_blocks(page, text)
         for line, command in blocks.inline_commands(text, PROGRAMS):
-            self.counts["in running text, looked at"] += 1
+            self.counts["commands in running text, looked at"] += 1
             words = [word.strip("[]") for word in command.split()]
             if complaint := self.help.complaint(words):
                 self.fail(f"{page}:{line}", complaint)
@@ -141,16 +147,24 @@ class Test:
                 if "file" in block.marks:
                     machine.write(block.marks["file"], block.text)
                 elif block.is_commands and "needs" not in block.marks:
-                    self.counts["run"] += 1
+                    self.counts["blocks run"] += 1
                     self.run_block(machine, block)
                 else:
                     self.count_and_look(block)
         finally:
             machine.close()
 
+    def look_at_examples(self):
+        for program in PROGRAMS:
+            for command, line in self.help.examples((program,)):
+                self.counts["examples of --help, looked at"] += 1
+                for words in our_lines(line):
+                    if complaint := self.help.complaint(words):
+                        self.fail(f"{command} --help: {line}", complaint)
+
     def count_and_look(self, block):
         if block.is_commands:
-            self.counts[f"needs={block.marks['needs']}, looked at"] += 1
+            self.counts[f"blocks that take {block.marks['needs']}, looked at"] += 1
             self.look_at(block)
 
 
@@ -163,8 +177,10 @@ def inside(programs, names):
     test = Test(programs)
     for page in names or pages():
         test.run_page(page)
+    if not names:
+        test.look_at_examples()
     for what, count in sorted(test.counts.items()):
-        print(f"{count:4} blocks {what}" if "text" not in what else f"{count:4} commands {what}")
+        print(f"{count:4} {what}")
     for failure in test.failures:
         print("FAIL:", failure, file=sys.stderr)
     return 1 if test.failures else 0
