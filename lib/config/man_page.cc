@@ -239,7 +239,7 @@ void Entries(std::string& page, absl::string_view section,
 
 std::string ManPage(const CLI::App& app, const ManText& text,
                     absl::string_view date) {
-  const std::string name = app.get_name();
+  const std::string& name = app.get_name();
   std::string page = absl::StrCat(
       ".\\\" Made by \"", name, " ", kManWord,
       "\" from the program's own commands and options.\n.TH ",
