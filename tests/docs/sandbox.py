@@ -29,6 +29,9 @@ def isolate(keep):
     run("mount", "-t", "tmpfs", "none", BASE)
     shutil.copytree("/etc", BASE + "/etc", symlinks=True,
                     ignore=lambda folder, names: [n for n in names if not readable(os.path.join(folder, n))])
+    # The agent's front stays who it is: in a user namespace nobody can become another.
+    with open("/etc/passwd") as users, open(BASE + "/etc/passwd", "w") as kept:
+        kept.writelines(line for line in users if not line.startswith("specula:"))
     run("mount", "--bind", BASE + "/etc", "/etc")
     if subprocess.run(["mount", "-o", "remount,bind,ro", "/"], capture_output=True).returncode != 0:
         print("sandbox: the disk could not be made read-only")
@@ -62,7 +65,7 @@ class Page:
         self.programs, self.root, self.started = programs, root, []
         keep = {key: value for key, value in os.environ.items() if not key.startswith(("SPECULA", "XDG_", "MON_"))}
         self.env = {**keep, "HOME": self.home, "PATH": f"{programs}:{os.environ['PATH']}", "NO_COLOR": "1",
-                    "LC_ALL": "C.UTF-8", "SPECULA_FRONT_USER": "root", "SPECULA_STATE_DIR": self.home + "/agent"}
+                    "LC_ALL": "C.UTF-8", "SPECULA_STATE_DIR": self.home + "/agent"}
 
     def script(self, text):
         """A file with the text, so that bash reads it as a reader would type it."""
