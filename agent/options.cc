@@ -33,6 +33,7 @@ struct Raw {
   std::string health_listen;
   double handshake_timeout_seconds = 10;
   double reload_interval_seconds = 1;
+  double probe_timeout_seconds = 5;
   std::string config = kConfigPath;
   std::string front_user = kFrontUser;
   std::string kill_scope = "any";
@@ -96,6 +97,7 @@ absl::Status Validate(const Raw& raw, Options& options) {
   }
   options.handshake_timeout = absl::Seconds(raw.handshake_timeout_seconds);
   options.reload_interval = absl::Seconds(raw.reload_interval_seconds);
+  options.probe_timeout = absl::Seconds(raw.probe_timeout_seconds);
   const struct {
     absl::string_view flag, variable;
     const std::string& value;
@@ -184,6 +186,28 @@ void Declare(CLI::App& app, Raw& raw, Options& options) {
                  "Directory below which the host's /proc, /sys and /etc are, "
                  "in a container")
       ->envname("SPECULA_PROC_ROOT");
+  app.add_option("--hostname", options.hostname,
+                 "What this host is called in answers, where the kernel knows "
+                 "only the container's name")
+      ->envname("SPECULA_HOSTNAME");
+  app.add_option("--host-namespaces", options.host_namespaces,
+                 "Run commands, follow files and signal processes in these "
+                 "namespaces, as /proc/1/ns: on the host, from a container "
+                 "that shares its PIDs")
+      ->envname("SPECULA_HOST_NAMESPACES");
+}
+
+// What can be done instead of serving.
+void DeclareProbe(CLI::App& app, Raw& raw) {
+  CLI::App* probe = app.add_subcommand(
+      "probe",
+      "Ask the agent that runs here, on its port and with its certificate, "
+      "whether it serves: one line, exit code 0 or 1");
+  // The agent's own options may stand after the word.
+  probe->fallthrough();
+  probe->add_option("--timeout", raw.probe_timeout_seconds, "Seconds in all")
+      ->check(CLI::Range(0.1, 600.0))
+      ->capture_default_str();
 }
 
 // What the host allows, whoever asks.
@@ -261,12 +285,14 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
                                 : DefaultStateDirectory();
   Declare(app, raw, options);
   DeclareCeiling(app, raw, options.ceiling);
+  DeclareProbe(app, raw);
   if (PrintManPageIfAsked(argc, argv, app, AgentManText())) return 0;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  options.probe = app.got_subcommand("probe");
   const bool named = app.get_option("--config")->count() > 0;
   absl::Status status = ApplyTomlFile(app, raw.config, named);
   if (status.ok()) status = Validate(raw, options);
