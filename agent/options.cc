@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/broker/users.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/version.h"
 #include "lib/config/settings.h"
 
 namespace specula::agent {
@@ -112,7 +113,7 @@ absl::Status Validate(const Raw& raw, Options& options) {
 }
 
 void Declare(CLI::App& app, Raw& raw, Options& options) {
-  app.set_version_flag("--version", SPECULA_VERSION);
+  app.set_version_flag("--version", kVersion);
   app.option_defaults()->take_last();
   app.add_option("--config", raw.config,
                  "Configuration file (TOML); its keys are these options' names")

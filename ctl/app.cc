@@ -13,6 +13,7 @@
 #include "ctl/exit_code.h"
 #include "ctl/interrupt.h"
 #include "ctl/user_files.h"
+#include "lib/base/version.h"
 #include "lib/config/settings.h"
 #include "lib/rpc/tls_policy.h"
 
@@ -67,7 +68,7 @@ int OwnWords(int argc, char** argv) {
 int RunApp(int argc, char** argv) {
   CLI::App app("Specula: the eye and the hand over a fleet of Linux machines.",
                "specula");
-  app.set_version_flag("--version", SPECULA_VERSION);
+  app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
   app.fallthrough();  // options of the fleet may stand before or after the
                       // command

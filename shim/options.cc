@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/version.h"
 #include "lib/config/settings.h"
 
 namespace specula::shim {
@@ -179,7 +180,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
       "The shim of Specula: serves the older framed-TCP text protocol and asks "
       "an agent.",
       "specula-shim");
-  app.set_version_flag("--version", SPECULA_VERSION);
+  app.set_version_flag("--version", kVersion);
   app.option_defaults()->take_last();
   app.add_option("--config", raw.config,
                  "Configuration file (TOML); its keys are these options' names")

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "agent/metrics/to_proto.h"
+#include "lib/base/version.h"
 
 namespace specula::agent {
 namespace {
@@ -28,7 +29,7 @@ void AboutAgent::set_supervision(std::string supervision) {
 void AboutAgent::Fill(v1::StatusResponse* status) const {
   v1::Agent& agent = *status->mutable_agent();
   const TlsMaterial::State state = material_.state();
-  agent.set_version(SPECULA_VERSION);
+  agent.set_version(kVersion);
   *agent.mutable_certificate_expire_time() = ToProto(state.expire_time);
   agent.set_certificate_generation(state.generation);
   agent.set_reload_error(state.error);
