@@ -22,6 +22,9 @@ finish() {
 }
 trap finish EXIT
 
+chroot=$(command -v chroot)
+in_root() { env -i "$chroot" "$root" "$@"; }
+
 for program in "${programs[@]}"; do
   cp "$build/bin/$program" "$root"
   size=$(stat -c %s "$root/$program")
@@ -30,14 +33,13 @@ for program in "${programs[@]}"; do
   if readelf -lW "$root/$program" | grep INTERP; then fail "$program wants a loader"; fi
   if readelf -dW "$root/$program" 2>/dev/null | grep NEEDED; then fail "$program wants libraries"; fi
   readelf -SW "$root/$program" | grep -q '\.symtab' && fail "$program is not stripped"
-  chroot "$root" "/$program" --version || fail "$program --version"
+  in_root "/$program" --version || fail "$program --version"
 done
 
-in_root() { env -i chroot "$root" "$@"; }
 in_root /specula pki init /ca >/dev/null
 in_root /specula pki agent /ca vm1 --san 127.0.0.1 >/dev/null
 in_root /specula pki client /ca viewer --role viewer >/dev/null
-env -i chroot "$root" /specula-agent --listen 127.0.0.1:0 --ca /ca/ca.crt --cert /ca/vm1.crt --key /ca/vm1.key \
+env -i "$chroot" "$root" /specula-agent --listen 127.0.0.1:0 --ca /ca/ca.crt --cert /ca/vm1.crt --key /ca/vm1.key \
   --state-dir /state </dev/null >"$root.log" 2>&1 &
 agent=$!
 address=
