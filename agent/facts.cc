@@ -56,8 +56,10 @@ AboutAgent::Facts FactsOf(const Options& options) {
       absl::ToInt64Milliseconds(options.handshake_timeout),
       "\nreload_milliseconds=",
       absl::ToInt64Milliseconds(options.reload_interval),
-      "\nfront_user=", Canonical({options.front_user}), "\n"));
+      "\nfront_user=", Canonical({options.front_user}), "\n",
+      options.host_namespaces.empty() ? "" : "host_namespaces=1\n"));
   facts.commands_allowed = options.ceiling.commands;
+  facts.hostname = options.hostname;
   if (options.proc_root.empty())
     facts.state_directory = options.state_directory;
   return facts;

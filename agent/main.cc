@@ -1,4 +1,5 @@
 // specula-agent: options -> broker -> front, each in a process of its own.
+#include <grpc/support/log.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -15,6 +16,8 @@
 #include "agent/broker/broker.h"
 #include "agent/directories.h"
 #include "agent/options.h"
+#include "agent/probe/probe.h"
+#include "lib/base/format.h"
 #include "lib/base/log.h"
 #include "lib/base/service_manager.h"
 #include "lib/base/standard_fds.h"
@@ -91,6 +94,26 @@ int RunFront(const Options& options, specula::UniqueFd broker) {
   return 0;
 }
 
+// One line for whoever looks at a health check's output.
+int RunProbe(const Options& options) {
+  gpr_set_log_function([](gpr_log_func_args*) {});
+  absl::Status status = specula::EnforceTlsPolicy();
+  auto address = specula::agent::ProbeAddress(options.listen);
+  if (status.ok()) status = address.status();
+  if (status.ok()) {
+    status = specula::agent::Probe({*address, options.tls.ca,
+                                    options.tls.certificate, options.tls.key,
+                                    options.probe_timeout});
+  }
+  if (status.ok()) {
+    printf("serving on %s\n", FormatHostPort(*address).c_str());
+    return 0;
+  }
+  fprintf(stderr, "not serving: %s\n",
+          specula::EscapeControls(status.message()).c_str());
+  return 1;
+}
+
 void Tell(absl::string_view state) {
   absl::Status told = specula::NotifyServiceManager(state);
   if (told.ok()) return;
@@ -101,6 +124,7 @@ void Tell(absl::string_view state) {
 specula::agent::BrokerOptions ToBrokerOptions(const Options& options) {
   specula::agent::BrokerOptions broker;
   broker.front_user = options.front_user;
+  broker.host_namespaces = options.host_namespaces;
   broker.jobs.ceiling = options.ceiling;
   broker.jobs.state_directory = options.state_directory;
   // READY again does no harm and says that a front that died is back.
@@ -116,6 +140,7 @@ int main(int argc, char** argv) {
   auto parsed = specula::agent::ParseOptions(argc, argv);
   if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
   auto& options = std::get<Options>(parsed);
+  if (options.probe) return RunProbe(options);
   if (options.check_config) {
     absl::Status status = specula::agent::CheckConfig(options);
     if (!status.ok()) return Fail(status);

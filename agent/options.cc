@@ -4,6 +4,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <utility>
 
 #include "CLI/CLI.hpp"
@@ -11,14 +13,18 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/broker/users.h"
+#include "agent/man_text.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/version.h"
+#include "lib/config/man_page.h"
+#include "lib/config/option_text.h"
 #include "lib/config/settings.h"
 
 namespace specula::agent {
 namespace {
 
 constexpr char kConfigPath[] = "/etc/specula/agent.toml";
+constexpr char kStateDirectory[] = "/var/lib/specula";
 constexpr char kFrontUser[] = "specula";
 constexpr uint16_t kPort = 60120;
 
@@ -28,6 +34,7 @@ struct Raw {
   std::string health_listen;
   double handshake_timeout_seconds = 10;
   double reload_interval_seconds = 1;
+  double probe_timeout_seconds = 5;
   std::string config = kConfigPath;
   std::string front_user = kFrontUser;
   std::string kill_scope = "any";
@@ -35,7 +42,7 @@ struct Raw {
 };
 
 std::string DefaultStateDirectory() {
-  if (geteuid() == 0) return "/var/lib/specula";
+  if (geteuid() == 0) return kStateDirectory;
   const char* base = getenv("XDG_STATE_HOME");
   if (base != nullptr && *base == '/')
     return absl::StrCat(base, "/specula/agent");
@@ -91,6 +98,7 @@ absl::Status Validate(const Raw& raw, Options& options) {
   }
   options.handshake_timeout = absl::Seconds(raw.handshake_timeout_seconds);
   options.reload_interval = absl::Seconds(raw.reload_interval_seconds);
+  options.probe_timeout = absl::Seconds(raw.probe_timeout_seconds);
   const struct {
     absl::string_view flag, variable;
     const std::string& value;
@@ -179,6 +187,28 @@ void Declare(CLI::App& app, Raw& raw, Options& options) {
                  "Directory below which the host's /proc, /sys and /etc are, "
                  "in a container")
       ->envname("SPECULA_PROC_ROOT");
+  app.add_option("--hostname", options.hostname,
+                 "What this host is called in answers, where the kernel knows "
+                 "only the container's name")
+      ->envname("SPECULA_HOSTNAME");
+  app.add_option("--host-namespaces", options.host_namespaces,
+                 "Run commands, follow files and signal processes in these "
+                 "namespaces, as /proc/1/ns: on the host, from a container "
+                 "that shares its PIDs")
+      ->envname("SPECULA_HOST_NAMESPACES");
+}
+
+// What can be done instead of serving.
+void DeclareProbe(CLI::App& app, Raw& raw) {
+  CLI::App* probe = app.add_subcommand(
+      "probe",
+      "Ask the agent that runs here, on its port and with its certificate, "
+      "whether it serves: one line, exit code 0 or 1");
+  // The agent's own options may stand after the word.
+  probe->fallthrough();
+  probe->add_option("--timeout", raw.probe_timeout_seconds, "Seconds in all")
+      ->check(CLI::Range(0.1, 600.0))
+      ->capture_default_str();
 }
 
 // What the host allows, whoever asks.
@@ -245,14 +275,25 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
       "The agent of Specula: answers over gRPC with mutual TLS how busy this "
       "host is.",
       "specula-agent");
-  options.state_directory = DefaultStateDirectory();
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.footer(
+      "Exit code: 0 told to end, 1 cannot start or go on, 2 wrong usage.\n\n"
+      "Examples: specula-agent --ca ca.crt --cert vm1.crt --key vm1.key\n"
+      "          specula-agent --check-config");
+  // The page is the same whoever makes it.
+  options.state_directory = argc > 1 && strcmp(argv[1], kManWord) == 0
+                                ? kStateDirectory
+                                : DefaultStateDirectory();
   Declare(app, raw, options);
   DeclareCeiling(app, raw, options.ceiling);
+  DeclareProbe(app, raw);
+  if (PrintManPageIfAsked(argc, argv, app, AgentManText())) return 0;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  options.probe = app.got_subcommand("probe");
   const bool named = app.get_option("--config")->count() > 0;
   absl::Status status = ApplyTomlFile(app, raw.config, named);
   if (status.ok()) status = Validate(raw, options);

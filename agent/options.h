@@ -26,12 +26,20 @@ struct Options {
       absl::Seconds(1);  // how often TLS files are looked at
   std::string
       proc_root;  // where the host's /proc, /sys and /etc are: "" or /host
+  // What the host is called; empty: as the kernel has it. In a container that
+  // is the container's name.
+  std::string hostname;
   bool check_config = false;
+  // Ask the agent that runs here, with its own options, and leave.
+  bool probe = false;
+  absl::Duration probe_timeout;
   // How often the front tells the broker that it serves, beside the first time.
   absl::Duration serving_interval = absl::InfiniteDuration();
 
   // Of the broker.
-  std::string front_user;       // empty: as whom the program was started
+  std::string front_user;  // empty: as whom the program was started
+  // The directory of the namespaces that commands run in, or empty.
+  std::string host_namespaces;
   std::string state_directory;  // job logs, their records, and the audit log
   std::string audit_log;        // empty: STATE/audit/audit.jsonl
   Ceiling ceiling;

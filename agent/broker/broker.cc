@@ -84,6 +84,12 @@ absl::Status Broker::Prepare() {
     UserFiles files;
     ASSIGN_OR_RETURN(front_user_, files.Find(options_.front_user));
   }
+  // From here on every path is the host's; the front's user was the
+  // container's.
+  if (!options_.host_namespaces.empty()) {
+    ASSIGN_OR_RETURN(entered_, HostNamespaces::Open(options_.host_namespaces));
+    RETURN_IF_ERROR(entered_->Enter());
+  }
 
   sigset_t set;
   sigemptyset(&set);
@@ -134,8 +140,9 @@ void Broker::Serve(UniqueFd channel) {
 
 absl::Status Broker::LaunchFront() {
   ASSIGN_OR_RETURN(auto ends, Channel::Pair());
-  ASSIGN_OR_RETURN(front_pid_,
-                   StartFront(run_front_, front_user_, std::move(ends.second)));
+  ASSIGN_OR_RETURN(front_pid_, StartFront(run_front_, front_user_,
+                                          entered_ ? &*entered_ : nullptr,
+                                          std::move(ends.second)));
   front_begin_ = MonotonicNow();
   Connect(std::move(ends.first));
   return absl::OkStatus();

@@ -18,6 +18,7 @@
 #include "agent/broker/front_process.h"
 #include "agent/broker/jobs.h"
 #include "agent/broker/loop.h"
+#include "agent/broker/namespaces.h"
 #include "agent/broker/users.h"
 #include "lib/base/unique_fd.h"
 
@@ -27,6 +28,9 @@ struct BrokerOptions {
   JobsOptions jobs;
   // As whom the front runs. Empty, or without root: as this process.
   std::string front_user;
+  // The directory of the namespaces to work in, the front excepted: /proc/1/ns.
+  // Empty: those it was started in.
+  std::string host_namespaces;
   // How long the front has to end by itself at the end, and the Execs after it.
   absl::Duration front_grace = absl::Seconds(10);
   absl::Duration exec_grace = kDefaultGrace;
@@ -101,6 +105,7 @@ class Broker {
   std::unique_ptr<Loop> loop_;
   UniqueFd signals_;
   std::optional<User> front_user_;
+  std::optional<HostNamespaces> entered_;
   std::unique_ptr<Jobs> jobs_;
 
   // The front. `connection_` counts them, so that no answer reaches the wrong

@@ -62,12 +62,16 @@ absl::Duration Backoff::Next(absl::Duration lived) {
 
 absl::StatusOr<pid_t> StartFront(const RunFront& run,
                                  const std::optional<User>& user,
+                                 const HostNamespaces* entered,
                                  UniqueFd channel) {
   const pid_t broker = getpid();
   const pid_t pid = fork();
   if (pid < 0) return absl::ErrnoToStatus(errno, "fork(front)");
   if (pid > 0) return pid;
 
+  // While its descriptors are still there.
+  const absl::Status left =
+      entered == nullptr ? absl::OkStatus() : entered->Leave();
   constexpr int kChannel = 3;
   UniqueFd kept(kChannel);
   if (channel.get() == kChannel) {
@@ -82,7 +86,9 @@ absl::StatusOr<pid_t> StartFront(const RunFront& run,
     }
   }
   static_cast<void>(channel.Release());
-  if (absl::Status status = PrepareFront(user, broker); !status.ok()) {
+  absl::Status status = left;
+  if (status.ok()) status = PrepareFront(user, broker);
+  if (!status.ok()) {
     Log(LogLevel::kError, "the front cannot start",
         {{"reason", status.message()}});
     _exit(1);

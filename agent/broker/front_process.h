@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "agent/broker/namespaces.h"
 #include "agent/broker/users.h"
 #include "lib/base/unique_fd.h"
 
@@ -35,10 +36,12 @@ using RunFront = std::function<int(UniqueFd channel)>;
 
 // Forks the front: no descriptor of the broker's but 0 to 2 and the channel,
 // default signals, nothing blocked, as `user` if given (with no way back:
-// no_new_privs), ended by TERM when the broker dies. From a single-threaded
-// process only. Its pid.
+// no_new_privs), ended by TERM when the broker dies. A broker that has entered
+// the host's namespaces gives `entered`, which the front leaves again. From a
+// single-threaded process only. Its pid.
 absl::StatusOr<pid_t> StartFront(const RunFront& run,
                                  const std::optional<User>& user,
+                                 const HostNamespaces* entered,
                                  UniqueFd channel);
 
 }  // namespace specula::agent

@@ -29,6 +29,8 @@ void AboutAgent::set_supervision(std::string supervision) {
 void AboutAgent::Fill(v1::StatusResponse* status) const {
   v1::Agent& agent = *status->mutable_agent();
   const TlsMaterial::State state = material_.state();
+  if (!facts_.hostname.empty())
+    status->mutable_host()->set_hostname(facts_.hostname);
   agent.set_version(kVersion);
   *agent.mutable_certificate_expire_time() = ToProto(state.expire_time);
   agent.set_certificate_generation(state.generation);

@@ -19,6 +19,8 @@ class AboutAgent {
     std::string ceiling_hash;
     std::string configuration_hash;
     bool commands_allowed = false;
+    // What the host is called, if it is not to be what the kernel says.
+    std::string hostname;
     // As the host sees it; empty: it lies where the host's mounts say nothing
     // of it, as in a container.
     std::string state_directory;

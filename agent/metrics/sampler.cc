@@ -63,15 +63,19 @@ void FillPressureLine(const PressureShares& shares, v1::PressureLine* line) {
 
 }  // namespace
 
-Sampler::Sampler(ProcRoot& root) : Sampler(root, RealStatvfs) {}
+Sampler::Sampler(ProcRoot& root) : Sampler(root, nullptr, RealStatvfs) {}
 
 Sampler::Sampler(ProcRoot& root, Statvfs statvfs)
+    : Sampler(root, &root, std::move(statvfs)) {}
+
+Sampler::Sampler(ProcRoot& root, ProcRoot* own, Statvfs statvfs)
     : root_(root),
       self_(""),
+      own_(own == nullptr ? self_ : *own),
       own_usage_(self_, getppid()),  // the broker starts the front
       statvfs_(std::move(statvfs)),
       host_(ReadHostFacts(root)),
-      cgroup_(root),
+      cgroup_(own_),
       start_time_(absl::Now()),
       slow_calls_(kSlowCallLimit, kSlowCallThreads) {}
 
@@ -88,7 +92,13 @@ Sampler::Ref<std::vector<DiskCounters>> Sampler::ReadDisks() {
 }
 
 Sampler::Ref<std::vector<InterfaceCounters>> Sampler::ReadNetwork() {
-  absl::StatusOr<std::string> text = root_.ReadPinned("/proc/net/dev");
+  // /proc/net is that of whoever reads it. Where the host's files are below a
+  // directory, the reader is in a container, and the host's first process is
+  // not.
+  absl::StatusOr<std::string> text =
+      absl::NotFoundError("the host's files are not below a directory");
+  if (!root_.Path("").empty()) text = root_.ReadPinned("/proc/1/net/dev");
+  if (!text.ok()) text = root_.ReadPinned("/proc/net/dev");
   return text.ok() ? MakeSample(ParseNetDev(*text)) : nullptr;
 }
 
@@ -357,7 +367,7 @@ void Sampler::FillSystem(BaselineSet& baselines, v1::StatusResponse* status) {
   FillPressure("io", &v1::StatusResponse::mutable_io_pressure, status);
   FillNetworkCounters(baselines, status->mutable_network());
 
-  const CgroupFiles limits = cgroup_.Read(root_);
+  const CgroupFiles limits = cgroup_.Read(own_);
   if (HasAny(limits)) FillCgroup(limits, status->mutable_cgroup());
 
   v1::Agent* agent = status->mutable_agent();

@@ -50,11 +50,13 @@ enum : unsigned {
 // answer. Thread-safe.
 class Sampler {
  public:
-  // `statvfs` is a test's replacement of the system call.
+  // `statvfs` is a test's replacement of the system call; `root` then stands
+  // for what the agent is in, too.
   using Statvfs =
       std::function<absl::StatusOr<struct statvfs>(const std::string& path)>;
 
-  // `root` must outlive the sampler.
+  // `root` is the host's and must outlive the sampler. The agent's own control
+  // group is looked for where the agent is, which may be a container.
   explicit Sampler(ProcRoot& root);
   Sampler(ProcRoot& root, Statvfs statvfs);
 
@@ -79,6 +81,8 @@ class Sampler {
                   std::function<void()> done);
 
  private:
+  Sampler(ProcRoot& root, ProcRoot* own, Statvfs statvfs);
+
   // Reads a file and parses it; null where either fails.
   template <typename T>
   using Ref = typename Baselines<T>::Ref;
@@ -107,6 +111,7 @@ class Sampler {
   ProcRoot& root_;
   ProcRoot
       self_;  // the agent's own processes, also where root_ is another host's
+  ProcRoot& own_;  // self_, but for tests
   const OwnUsage own_usage_;
   const Statvfs statvfs_;
   const v1::Host host_;

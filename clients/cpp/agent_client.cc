@@ -9,6 +9,7 @@
 
 #include "absl/time/clock.h"
 #include "clients/cpp/call_status.h"
+#include "lib/rpc/health.h"
 #include "lib/rpc/on_behalf.h"
 
 namespace specula {
@@ -68,21 +69,9 @@ struct HealthCall final : PendingCall {
   grpc::ClientContext context;
   std::shared_ptr<grpc::Channel> channel;
   grpc::GenericStub stub;
-  grpc::ByteBuffer
-      request;  // no bytes: a HealthCheckRequest for the whole server
+  grpc::ByteBuffer request = HealthCheckRequest();
   grpc::ByteBuffer response;
 };
-
-// A HealthCheckResponse whose only field, status, is SERVING (1).
-bool SaysServing(const grpc::ByteBuffer& response) {
-  std::vector<grpc::Slice> slices;
-  std::string bytes;
-  if (!response.Dump(&slices).ok()) return false;
-  for (const grpc::Slice& slice : slices) {
-    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  }
-  return bytes == std::string("\x08\x01");
-}
 
 }  // namespace
 
@@ -145,11 +134,9 @@ AgentClient::Call AgentClient::CheckHealth(
     absl::Duration deadline, std::function<void(absl::Status)> done) {
   auto call = std::make_shared<HealthCall>(channel_);
   call->context.set_deadline(After(deadline));
-  grpc::Slice empty;
-  call->request = grpc::ByteBuffer(&empty, 1);
   call->stub.UnaryCall(
-      &call->context, "/grpc.health.v1.Health/Check", grpc::StubOptions(),
-      &call->request, &call->response,
+      &call->context, kHealthCheckPath, grpc::StubOptions(), &call->request,
+      &call->response,
       [call, done = std::move(done)](grpc::Status status) mutable {
         absl::Status answer = CallStatus(status, *call->channel);
         if (status.ok() && !SaysServing(call->response)) {

@@ -1,6 +1,5 @@
 #include "clients/cpp/channel.h"
 
-#include <arpa/inet.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
@@ -12,6 +11,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/rpc/callback_threads.h"
 #include "lib/rpc/certificate.h"
+#include "lib/rpc/dial_target.h"
 #include "lib/rpc/tls_policy.h"
 
 namespace specula {
@@ -36,18 +36,6 @@ absl::Status CheckAgent(absl::string_view pem, const std::string& name,
   return absl::PermissionDeniedError(
       absl::StrCat("the server's certificate is for agent '", identity.name,
                    "' and does not name '", name, "'"));
-}
-
-// An address needs no resolver; a name takes c-ares (/etc/hosts and DNS).
-std::string Target(const HostPort& address) {
-  in6_addr ignored;
-  if (inet_pton(AF_INET, address.host.c_str(), &ignored) == 1) {
-    return absl::StrCat("ipv4:", FormatHostPort(address));
-  }
-  if (inet_pton(AF_INET6, address.host.c_str(), &ignored) == 1) {
-    return absl::StrCat("ipv6:", FormatHostPort(address));
-  }
-  return absl::StrCat("dns:///", FormatHostPort(address));
 }
 
 }  // namespace
@@ -88,7 +76,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(Target(endpoint.address),
+  return grpc::CreateCustomChannel(DialTarget(endpoint.address),
                                    grpc::experimental::TlsCredentials(options),
                                    arguments);
 }
