@@ -15,6 +15,7 @@
 #include "agent/broker/users.h"
 #include "agent/man_text.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/version.h"
 #include "lib/config/man_page.h"
 #include "lib/config/option_text.h"
 #include "lib/config/settings.h"
@@ -120,7 +121,7 @@ absl::Status Validate(const Raw& raw, Options& options) {
 }
 
 void Declare(CLI::App& app, Raw& raw, Options& options) {
-  app.set_version_flag("--version", SPECULA_VERSION);
+  app.set_version_flag("--version", kVersion);
   app.option_defaults()->take_last();
   app.add_option("--config", raw.config,
                  "Configuration file (TOML); its keys are these options' names")

@@ -15,6 +15,7 @@
 #include "ctl/interrupt.h"
 #include "ctl/man_text.h"
 #include "ctl/user_files.h"
+#include "lib/base/version.h"
 #include "lib/config/man_page.h"
 #include "lib/config/option_text.h"
 #include "lib/config/settings.h"
@@ -72,7 +73,7 @@ int RunApp(int argc, char** argv) {
   CLI::App app("Specula: the eye and the hand over a fleet of Linux machines.",
                "specula");
   app.formatter(std::make_shared<HelpFormatter>());
-  app.set_version_flag("--version", SPECULA_VERSION);
+  app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
   app.fallthrough();  // options of the fleet may stand before or after the
                       // command

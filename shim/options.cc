@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/version.h"
 #include "lib/config/man_page.h"
 #include "lib/config/option_text.h"
 #include "lib/config/settings.h"
@@ -188,7 +189,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
       "Exit code: 0 told to end, 1 cannot start, 2 wrong usage.\n\n"
       "Example: specula-shim --agent vm1:60120 --token-file tokens --ca ca.crt "
       "--cert shim1.crt --key shim1.key");
-  app.set_version_flag("--version", SPECULA_VERSION);
+  app.set_version_flag("--version", kVersion);
   app.option_defaults()->take_last();
   app.add_option("--config", raw.config,
                  "Configuration file (TOML); its keys are these options' names")
