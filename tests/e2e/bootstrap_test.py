@@ -364,6 +364,12 @@ class BootstrapTest(unittest.TestCase):
         self.assertIn("sudo", rows["127.0.0.1"]["reason"])
         self.assertEqual(rows["127.0.0.1"]["outcome"], "denied")
 
+    def test_a_full_disk_is_told_and_nothing_is_left(self):
+        self.start_hosts(1, "mkdir -p /var/lib/specula\nmount -t tmpfs -o size=1m tmpfs /var/lib/specula")
+        rows = self.bootstrap(self.expression(), code=1)
+        self.assertIn("No space left", rows["127.0.0.1"]["reason"])
+        self.assert_untouched()
+
     def begin_and_hold(self):
         """A bootstrap whose agent serves where nobody asks it: it waits for the answer."""
         process = subprocess.Popen(
