@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,16 +27,31 @@ enum class Health {
           // snapshots, as if all were well
   kResetsCounters,  // its every second snapshot is after a boot: a new id,
                     // uptime 0, rates of QUALITY_RESET
-  kFlaps,   // breaks its connection after each third snapshot, refuses the
-            // next one, and is well again at the one after that
-  kFloods,  // snapshots, and a command's output (with sequences that would
-            // move a cursor), without pause and without end
+  kFlaps,    // breaks its connection after each third snapshot, refuses the
+             // next one, and is well again at the one after that
+  kFloods,   // snapshots, and a command's output (with sequences that would
+             // move a cursor), without pause and without end
+  kBabbles,  // snapshots of numbers that cannot be (NaN, infinite, negative,
+             // beyond all bounds), and of long texts that would move a cursor
 };
 
+// "flaps" for kFlaps, and so on; nullopt: there is no such.
+std::optional<Health> HealthNamed(const std::string& name);
+
 // The snapshot that a host of the fleet gives: `host` counts from 0 on,
-// `sequence` from 1. As of a healthy host, or of one that resets its counters.
+// `sequence` from 1. As of a healthy host, of one that resets its counters, or
+// of one that babbles.
 v1::WatchResponse SimulatedSnapshot(Health health, size_t host,
                                     int64_t sequence);
+
+// The same, and its share of memory tells when it was made: the tenths of
+// seconds since 1970, modulo 1,000, as tenths of percent. A host that babbles
+// tells nothing.
+v1::WatchResponse TimedSnapshot(Health health, size_t host, int64_t sequence);
+
+// How long ago a snapshot was made whose share of memory is shown as `percent`:
+// from 0 to 100 s, then from 0 again.
+absl::Duration AgeOfTimed(double percent, absl::Time now);
 
 class FleetSimulator {
  public:
