@@ -23,12 +23,13 @@ bool IsSettled(const HostRow& row) {
   return row.down || (row.last != nullptr && row.values.cpu.has_value());
 }
 
-std::string ViewTable(const TopOnce& once, const Feed& feed, TopState& state) {
+std::string ViewTable(const TopOnce& once, absl::Time now,
+                      const TopState& state) {
   const size_t width = std::min(ViewForOutput().max_width, kWidth);
   std::string text;
   for (const Line& line :
        DrawOnce({.width = width, .braille = !once.ascii, .zone = once.zone},
-                feed.Now(), state)) {
+                now, state)) {
     absl::StrAppend(&text, once.ascii ? ToAscii(line.Text()) : line.Text(),
                     "\n");
   }
@@ -68,10 +69,16 @@ int RunTopOnce(const TopOnce& once, const std::vector<Target>& targets,
     pollfd wake = {feed.wake_fd(), POLLIN, 0};
     poll(&wake, 1, kPollMilliseconds);
   }
+  return ShowTopOnce(once, targets, begun, feed.Now(), state);
+}
+
+int ShowTopOnce(const TopOnce& once, const std::vector<Target>& targets,
+                absl::Time begun, absl::Time now, TopState& state) {
+  const std::vector<HostRow>& rows = state.model.rows();
   // Anew, as rows keep their place for a snapshot.
-  state.SortBy(state.order.column(), state.order.descending(), feed.Now());
+  state.SortBy(state.order.column(), state.order.descending(), now);
   if (!Print(once.json ? ViewJsonLines(targets, begun, state)
-                       : ViewTable(once, feed, state))) {
+                       : ViewTable(once, now, state))) {
     return kExitNoResult;
   }
   const bool all_up = std::all_of(

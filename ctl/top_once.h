@@ -12,11 +12,16 @@
 namespace specula::ctl {
 
 struct TopOnce {
-  absl::Duration within;  // for the first word of each host
-  bool json = false;      // a line for each host instead of the table
+  absl::Duration within = {};  // for the first word of each host
+  bool json = false;           // a line for each host instead of the table
   bool ascii = false;
   absl::TimeZone zone;
 };
+
+// Shows the table as it is, and gives the exit code. `begun`: from when the
+// time is counted that an answer took.
+int ShowTopOnce(const TopOnce& once, const std::vector<Target>& targets,
+                absl::Time begun, absl::Time now, TopState& state);
 
 // Waits until every host has been heard of or is known to be down, shows the
 // table on standard output, without a terminal. Gives the exit code: 255 if

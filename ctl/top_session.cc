@@ -14,8 +14,10 @@ namespace specula::ctl {
 namespace {
 
 constexpr absl::Duration kLeastBetweenNews = absl::Milliseconds(100);
-// The clock and ages move on without news.
+// The clock moves on without news, and so do ages: a frame is drawn when one
+// of those that it shows is no longer right, though not more often than this.
 constexpr absl::Duration kTick = absl::Seconds(1);
+constexpr absl::Duration kLeastTick = absl::Milliseconds(100);
 // A cursor that flies by asks no host for its processes.
 constexpr absl::Duration kRestBeforeFocus = absl::Milliseconds(300);
 // A paste must not keep the table from being drawn.
@@ -126,9 +128,7 @@ class Loop {
         Act();
         return;
       case Effect::Kind::kRefresh:
-        // Streams that are begun anew bring their first snapshot at once.
-        feed_.SetInterval(state_.options.interval + absl::Milliseconds(1));
-        feed_.SetInterval(state_.options.interval);
+        feed_.Refresh();
         return;
       case Effect::Kind::kPause:
         feed_.Pause(state_.paused);
@@ -196,7 +196,8 @@ class Loop {
                               feed_.Now(), state_);
     layout_ = std::move(drawn.layout);
     screen_.Draw(drawn.frame);
-    next_tick_ = MonotonicNow() + kTick;
+    next_tick_ =
+        MonotonicNow() + std::clamp(layout_.ages_hold, kLeastTick, kTick);
   }
 
   const TopSession& session_;

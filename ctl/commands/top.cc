@@ -11,9 +11,10 @@
 #include "ctl/commands/read.h"
 #include "ctl/top_actions.h"
 #include "ctl/top_once.h"
+#include "ctl/top_replay.h"
 #include "ctl/top_session.h"
+#include "ctl/ui/background_recording.h"
 #include "ctl/ui/live_feed.h"
-#include "ctl/ui/player.h"
 #include "ctl/ui/recording.h"
 #include "lib/base/format.h"
 #include "lib/base/status_macros.h"
@@ -111,73 +112,14 @@ absl::StatusOr<std::vector<FleetHost>> HostsOf(
   return hosts;
 }
 
-std::string PlayWord(const Player& player) {
-  if (!player.status().ok()) return std::string(player.status().message());
-  if (player.paused()) return "stopped";
-  return absl::StrCat("play x", player.speed());
-}
-
-void Steer(const Effect& effect, Player& player, TopState& state) {
-  switch (effect.kind) {
-    case Effect::Kind::kStep:
-      player.Step(effect.amount);
-      break;
-    case Effect::Kind::kPlay:
-      player.Pause(!player.paused());
-      break;
-    case Effect::Kind::kSpeed:
-      player.SetSpeed(player.speed() * (effect.amount > 0 ? 2 : 0.5));
-      break;
-    case Effect::Kind::kSeek:
-      player.SeekTo(effect.time);
-      break;
-    default:
-      break;
+// What the table says of the recording that is made; its end at once.
+void ShowRecording(const BackgroundRecording::Report& report, TopState& state) {
+  const std::string word = RecordingWord(report);
+  if (!report.status.ok() && word != state.recording) {
+    state.message = std::string(report.status.message());
   }
-  state.replay = PlayWord(player);
-}
-
-// The table over a recording: no host is asked, and nothing can be done to one.
-int RunReplay(const TopOptions& options, const Sort& sort,
-              Interrupt& interrupt) {
-  if (options.once || !options.record.empty()) {
-    return UsageError(absl::InvalidArgumentError(
-        "--replay is neither for --once nor for --record"));
-  }
-  absl::StatusOr<RecordingReader> reader =
-      RecordingReader::Open(options.replay);
-  if (!reader.ok()) return UsageError(reader.status());
-  absl::StatusOr<std::unique_ptr<Player>> player =
-      Player::Open(*std::move(reader));
-  if (!player.ok()) return UsageError(player.status());
-  if (!options.at.empty()) {
-    absl::StatusOr<absl::Time> at =
-        ParseStartTime(options.at, (*player)->end(), absl::LocalTimeZone());
-    if (!at.ok()) {
-      return UsageError(absl::InvalidArgumentError(
-          absl::StrCat("--at: ", at.status().message())));
-    }
-    (*player)->SeekTo(*at);
-  }
-  TopState::Options shown;
-  shown.interval = (*player)->head().interval;
-  shown.no_actions = "this is the past";
-  shown.replay = true;
-  TopState state((*player)->head().hosts, shown);
-  absl::StatusOr<Filter> filter = Filter::Parse(options.filter, state.labels);
-  if (!filter.ok()) return UsageError(filter.status());
-  state.filter = *std::move(filter);
-  state.SortBy(sort.column, sort.descending, (*player)->Now());
-  state.replay = PlayWord(**player);
-  absl::StatusOr<std::unique_ptr<Screen>> screen =
-      Screen::Open({.ascii = options.ascii, .mouse = !options.no_mouse});
-  if (!screen.ok()) return UsageError(screen.status());
-  TopSession session;
-  session.zone = absl::LocalTimeZone();
-  session.replay = [&player](const Effect& effect, TopState& of) {
-    Steer(effect, **player, of);
-  };
-  return RunTopSession(session, **screen, **player, state, interrupt);
+  state.recording = word;
+  state.recording_ill = report.behind || !report.status.ok();
 }
 
 int RunTop(const TopOptions& options, const CommandContext& context,
@@ -189,22 +131,36 @@ int RunTop(const TopOptions& options, const CommandContext& context,
   if (!interval.ok()) return UsageError(interval.status());
   absl::StatusOr<Sort> sort = ReadSort(options.sort);
   if (!sort.ok()) return UsageError(sort.status());
-  if (!options.replay.empty()) return RunReplay(options, *sort, interrupt);
-  if (!options.at.empty() || (options.once && !options.record.empty())) {
+  if (!options.replay.empty() && options.record.empty()) {
+    return RunTopReplay({.path = options.replay,
+                         .at = options.at,
+                         .once = options.once,
+                         .json = fleet_options.json,
+                         .ascii = options.ascii,
+                         .mouse = !options.no_mouse,
+                         .filter = options.filter,
+                         .sort = sort->column,
+                         .descending = sort->descending},
+                        interrupt);
+  }
+  if (!options.record.empty() && (options.once || !options.replay.empty())) {
     return UsageError(absl::InvalidArgumentError(
-        "--at is for --replay FILE, and --record not for --once"));
+        "--record is neither for --once nor for --replay"));
+  }
+  if (!options.at.empty()) {
+    return UsageError(absl::InvalidArgumentError("--at is for --replay FILE"));
   }
   absl::StatusOr<ClosedFleet> fleet = LoadFleet(fleet_options, options.hosts);
   if (!fleet.ok()) return UsageError(fleet.status());
   absl::StatusOr<std::vector<FleetHost>> hosts =
       HostsOf(fleet->targets, fleet_options);
   if (!hosts.ok()) return UsageError(hosts.status());
-  std::unique_ptr<RecordingWriter> recording;
+  std::unique_ptr<RecordingWriter> writer;
   if (!options.record.empty()) {
     absl::StatusOr<std::unique_ptr<RecordingWriter>> made =
         RecordingWriter::Create(options.record, {*interval, *hosts}, {});
     if (!made.ok()) return UsageError(made.status());
-    recording = *std::move(made);
+    writer = *std::move(made);
   }
   TopState state(*std::move(hosts),
                  {.interval = *interval,
@@ -242,15 +198,19 @@ int RunTop(const TopOptions& options, const CommandContext& context,
   session.act = [&](const Action& action, Interrupt& action_interrupt) {
     RunTopAction(*fleet, action, fleet_options, action_interrupt);
   };
-  if (recording != nullptr) {
+  std::unique_ptr<BackgroundRecording> recording;
+  if (writer != nullptr) {
+    recording = std::make_unique<BackgroundRecording>(
+        std::move(writer), BackgroundRecording::Options());
     session.record = [&](const Feed::News& news) {
-      recording->Add(news.events, feed.Now());
+      recording->Add(news.events);
+      ShowRecording(recording->report(), state);
     };
   }
   const int code = RunTopSession(session, *screen, feed, state, interrupt);
   screen.reset();  // what follows is for the plain terminal
-  if (recording != nullptr && !recording->status().ok()) {
-    UsageError(recording->status());
+  if (recording != nullptr && !recording->report().status.ok()) {
+    UsageError(recording->report().status);
     return code == kExitOk ? kExitFailed : code;
   }
   return code;
@@ -275,7 +235,7 @@ void AddTopCommand(CLI::App& app, CommandContext& context) {
       ->capture_default_str();
   command->add_flag("--once", options->once,
                     "Print the table once and end, with --json a line for each "
-                    "host; needs no terminal");
+                    "host; needs no terminal; of a recording too");
   command->add_flag("--ascii", options->ascii, "Draw with ASCII only");
   command->add_flag("--readonly", options->readonly,
                     "No exec, tail or signal from the table");
@@ -288,7 +248,7 @@ void AddTopCommand(CLI::App& app, CommandContext& context) {
                       "speed, g goes to a time");
   command->add_option("--at", options->at,
                       "Begin a replay at 14:03, 2026-02-03T04:05:06Z, or -10m "
-                      "before its end");
+                      "before its end; with --once its end, unless said");
   command->footer(
       "h in the table shows the keys. NO_COLOR is heeded.\n"
       "Exit code: 0 after q; 130 by SIGTERM; --once: 255 if some host is not "

@@ -131,7 +131,7 @@ std::string MountText(const HostRow& row, absl::Time) {
 }
 
 std::string KernelText(const HostRow& row, absl::Time) {
-  return row.last == nullptr ? "" : row.last->status().host().kernel();
+  return row.values.kernel;
 }
 
 // Drawn by the table, which knows how.
@@ -297,6 +297,12 @@ std::string AlertOf(const HostRow& row) {
     warning |= limit.percent.value_or(0) >= kWarning;
   }
   return warning ? "w" : "";
+}
+
+absl::Duration AgeHolds(absl::Duration age) {
+  // From here on they are told in minutes.
+  if (age >= absl::Minutes(2)) return absl::InfiniteDuration();
+  return std::max(absl::Ceil(age, absl::Seconds(1)), absl::Seconds(0)) - age;
 }
 
 std::string ShortBytes(double bytes) {

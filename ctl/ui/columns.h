@@ -91,6 +91,10 @@ std::string AlertOf(const HostRow& row);
 // "8.2M", "14K", "0": bytes in at most four characters and a letter.
 std::string ShortBytes(double bytes);
 
+// How long the text of an AGE stays right while no snapshot comes; infinite if
+// a second more or less does not show.
+absl::Duration AgeHolds(absl::Duration age);
+
 }  // namespace specula::ctl
 
 #endif  // SPECULA_CTL_UI_COLUMNS_H_

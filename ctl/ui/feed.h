@@ -41,6 +41,9 @@ class Feed {
   // From one snapshot of a host to the next.
   virtual void SetInterval(absl::Duration interval) = 0;
 
+  // Asks every host at once, those too that are down.
+  virtual void Refresh() = 0;
+
   // While paused nothing is asked and nothing comes.
   virtual void Pause(bool paused) = 0;
 };

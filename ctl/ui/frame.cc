@@ -7,6 +7,16 @@
 #include "lib/base/utf8.h"
 
 namespace specula::ctl {
+namespace {
+
+// So much of a text is looked at for a cell of `width` columns, however long it
+// is: a host may send a megabyte. More than four bytes for each column, as some
+// characters take none.
+absl::string_view Beginning(absl::string_view text, size_t width) {
+  return text.substr(0, 16 * width + 64);
+}
+
+}  // namespace
 
 Line& Line::Add(absl::string_view text, Style style) {
   if (text.empty()) return *this;
@@ -22,9 +32,15 @@ Line& Line::Add(absl::string_view text, Style style) {
 
 Line& Line::AddCell(absl::string_view text, size_t width, bool right,
                     Style style) {
-  const std::string cut = CutToWidth(EscapeControls(text), width);
+  const std::string cut =
+      CutToWidth(EscapeControls(Beginning(text, width)), width);
   const std::string fill(width - DisplayWidth(cut), ' ');
   return Add(right ? fill + cut : cut + fill, style);
+}
+
+Line& Line::Append(const Line& other) {
+  for (const Span& span : other.spans_) Add(span.text, span.style);
+  return *this;
 }
 
 Line& Line::PadTo(size_t column, Style style) {

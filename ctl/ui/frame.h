@@ -43,6 +43,8 @@ class Line {
   // left if `right`.
   Line& AddCell(absl::string_view text, size_t width, bool right = false,
                 Style style = Style::kPlain);
+  // Appends another line.
+  Line& Append(const Line& other);
   // Fills with spaces up to column `column`, or cuts what is beyond it.
   Line& PadTo(size_t column, Style style = Style::kPlain);
 

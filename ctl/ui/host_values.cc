@@ -12,6 +12,8 @@ namespace {
 constexpr double kMostRate = 1e14;
 constexpr int kMostCores = 1 << 16;
 constexpr double kMostLoad = 1e6;
+// Longer than any path; what sorts and filters look at is bounded.
+constexpr size_t kMostText = 4096;
 // Rounding may carry a sum of fractions a little beyond 1.
 constexpr double kRounding = 1e-6;
 
@@ -68,7 +70,7 @@ void ReadDisk(const v1::Disk& disk, HostValues& values) {
     if (used.has_value() &&
         (!values.disk.has_value() || *used > *values.disk)) {
       values.disk = used;
-      values.disk_mount = filesystem.mount_point();
+      values.disk_mount = filesystem.mount_point().substr(0, kMostText);
     }
   }
   for (const v1::BlockDevice& device : disk.devices()) {
@@ -121,6 +123,7 @@ HostValues ValuesOf(const v1::StatusResponse& status) {
       values.temperature = celsius;
     }
   }
+  values.kernel = status.host().kernel().substr(0, kMostText);
   if (status.host().has_uptime()) {
     const absl::Duration uptime = FromProto(status.host().uptime());
     if (uptime >= absl::ZeroDuration() && uptime < absl::Hours(24 * 36500)) {

@@ -30,6 +30,7 @@ struct HostValues {
   std::optional<double> read_rate, write_rate, receive_rate, transmit_rate;
   std::optional<double> temperature;  // the highest, degrees Celsius
   std::optional<absl::Duration> uptime;
+  std::string kernel;
 
   // The greatest of the three pressures.
   std::optional<double> pressure() const;

@@ -256,6 +256,10 @@ Effect CommonKey(char32_t key, absl::Time now, TopState& state) {
       return {.kind = Kind::kPause};
     case 's':
       if (state.options.replay) return {};
+      if (state.paused) {
+        state.message = "paused: nothing is asked; u goes on";
+        return {};
+      }
       state.message = "asking all hosts";
       return {.kind = Kind::kRefresh};
     case '+':
@@ -355,6 +359,7 @@ Effect HandleKey(const KeyEvent& key, const TopLayout& layout, absl::Time now,
     return HandlePromptKey(key, now, zone, state);
   }
   state.message.clear();
+  state.HoldCursor();
   if (key.code == Code::kInterrupt) return {.kind = Kind::kQuit};
   if (IsMove(key.code)) {
     MoveBy(key.code, state);

@@ -57,6 +57,7 @@ class LiveFeed final : public Feed {
   absl::Time Now() const override;
   void FocusOn(std::optional<size_t> host, v1::ProcessOrder order) override;
   void SetInterval(absl::Duration interval) override;
+  void Refresh() override;
   void Pause(bool paused) override;
 
   // How many processes the snapshots of the host in focus carry.

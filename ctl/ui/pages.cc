@@ -16,7 +16,7 @@ struct HelpLine {
 };
 
 constexpr HelpLine kMoving[] = {
-    {"arrows j PgUp PgDn", "move; so do Home, End and the mouse's wheel"},
+    {"arrows PgUp PgDn", "move; so do j, Home, End and the mouse (k signals)"},
     {"Enter  Esc", "the host in full; back (lets go marks and filter too)"},
     {"Space  *", "mark the host; all that are shown"},
     {"/", "filter: cpu>80 and rack=a, state=down, not web*, ( or )"},
@@ -29,7 +29,7 @@ constexpr HelpLine kMoving[] = {
 constexpr HelpLine kActing[] = {
     {"e", "run a command on the marked hosts, or the selected one"},
     {"t", "follow a file of theirs"},
-    {"k", "signal processes by name; in the host view that one"},
+    {"k", "signal processes by name, or that one in the host view"},
 };
 constexpr HelpLine kReplaying[] = {
     {"[ ]  p", "a snapshot back or on; play or stop"},

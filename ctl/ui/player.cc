@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "ctl/ui/keys.h"
+#include "ctl/ui/newest_events.h"
 #include "lib/base/format.h"
 
 namespace specula::ctl {
@@ -156,26 +156,11 @@ Feed::News Player::Take() {
   const absl::Time now = Now();
   News news;
   news.anew = std::exchange(anew_, false);
-  struct Newest {
-    std::optional<FleetEvent> sample, ending;
-  };
-  std::map<size_t, Newest> newest;
+  NewestEvents newest;
   while (LoadBlock() && events_[event_].time <= now) {
-    const FleetEvent& event = events_[event_++];
-    Newest& of_host = newest[event.host];
-    (event.sample != nullptr ? of_host.sample : of_host.ending) = event;
+    newest.Add(events_[event_++]);
   }
-  for (auto& [host, events] : newest) {
-    if (events.sample.has_value()) {
-      news.events.push_back(*std::move(events.sample));
-    }
-    if (events.ending.has_value()) {
-      news.events.push_back(*std::move(events.ending));
-    }
-  }
-  std::stable_sort(
-      news.events.begin(), news.events.end(),
-      [](const FleetEvent& a, const FleetEvent& b) { return a.time < b.time; });
+  news.events = newest.Take();
   SetTimer();
   return news;
 }

@@ -32,6 +32,7 @@ class Player final : public Feed {
   absl::Time Now() const override;
   void FocusOn(std::optional<size_t>, v1::ProcessOrder) override {}
   void SetInterval(absl::Duration) override {}
+  void Refresh() override {}
   void Pause(bool paused) override;
 
   const RecordingHead& head() const { return reader_.head(); }

@@ -65,22 +65,18 @@ Effect Act(TopState& state) {
   return {.kind = Effect::Kind::kAct};
 }
 
-absl::string_view Verb(Action::Kind kind) {
-  return kind == Action::Kind::kExec ? "run" : "signal";
-}
-
-// With more than one host the operator says that he knows how many.
+// With more than one host the operator says that he knows how many. To signal
+// by name he is asked later, when it is known which processes those are.
 Effect ConfirmOrAct(TopState& state) {
   const Action& action = state.action;
-  if (action.hosts.size() < 2 || action.kind == Action::Kind::kTail) {
+  if (action.hosts.size() < 2 || action.kind != Action::Kind::kExec) {
     return Act(state);
   }
-  OpenPrompt(
-      Kind::kConfirm,
-      absl::StrCat("Type ", action.hosts.size(), " to ", Verb(action.kind),
-                   " on ", NamesOf(state, action.hosts, kMostNamed), ": ",
-                   action.text, ": "),
-      "", state);
+  OpenPrompt(Kind::kConfirm,
+             absl::StrCat("Type ", action.hosts.size(), " to run on ",
+                          NamesOf(state, action.hosts, kMostNamed), ": ",
+                          action.text, ": "),
+             "", state);
   return {};
 }
 

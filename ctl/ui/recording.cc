@@ -23,11 +23,6 @@ constexpr absl::Duration kStateEvery = absl::Seconds(30);
 // What the head may ask of a reader's memory.
 constexpr int kMostHosts = 100'000;
 
-size_t BytesOf(const FleetEvent& event) {
-  return event.sample == nullptr ? event.ending.reason.size() + 32
-                                 : event.sample->ByteSizeLong() + 32;
-}
-
 // Also of a time beyond what nanoseconds in 64 bits can tell.
 absl::Time FromNanos(int64_t nanos) { return absl::FromUnixNanos(nanos); }
 
@@ -52,6 +47,11 @@ std::optional<FleetEvent> FromRecorded(recording::Event& recorded,
 }
 
 }  // namespace
+
+size_t RecordedBytes(const FleetEvent& event) {
+  return event.sample == nullptr ? event.ending.reason.size() + 32
+                                 : event.sample->ByteSizeLong() + 32;
+}
 
 std::string EncodeHead(const RecordingHead& head) {
   recording::Head message;
@@ -126,7 +126,7 @@ void RecordingWriter::Add(const std::vector<FleetEvent>& events,
   for (const FleetEvent& event : events) {
     if (event.host >= known_.size()) continue;
     waiting_since_ = std::min(waiting_since_, now);
-    waiting_bytes_ += BytesOf(event);
+    waiting_bytes_ += RecordedBytes(event);
     waiting_.push_back(event);
     Known& known = known_[event.host];
     known.down = event.sample == nullptr;
@@ -163,7 +163,7 @@ void RecordingWriter::WriteState(absl::Time now) {
   size_t bytes = 0;
   BlockKind kind = BlockKind::kState;
   auto add = [&](const FleetEvent& event) {
-    bytes += BytesOf(event);
+    bytes += RecordedBytes(event);
     part.push_back(event);
     if (bytes < kBlockBytes) return;
     Write(EncodeEvents(kind, part));

@@ -47,8 +47,11 @@ std::string EncodeHead(const RecordingHead& head);
 // One block of events, in the order of time. Pure.
 std::string EncodeEvents(BlockKind kind, const std::vector<FleetEvent>& events);
 
-// Writes a recording. One thread. It writes to the page cache of a local disk;
-// a file on a network that hangs would hold up whoever adds.
+// About how much an event takes before it is compressed.
+size_t RecordedBytes(const FleetEvent& event);
+
+// Writes a recording. One thread, which waits for the disk: see
+// BackgroundRecording.
 class RecordingWriter {
  public:
   struct Options {
@@ -71,6 +74,8 @@ class RecordingWriter {
 
   // Why nothing is recorded any more; OK while it is.
   const absl::Status& status() const { return status_; }
+  // Of the file, in bytes.
+  uint64_t size() const { return size_; }
 
  private:
   RecordingWriter(std::string path, UniqueFd file, size_t hosts,

@@ -257,17 +257,21 @@ Screen::Size Screen::size() const {
 }
 
 bool Screen::Resize() {
+  // Also when the size is what it was: a terminal that was smaller meanwhile
+  // has lost what stood there.
+  bool changed = false;
   signalfd_siginfo info;
   while (read(resized_.get(), &info, sizeof info) == sizeof info) {
+    changed = true;
   }
   winsize now = {};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &now) != 0 || now.ws_row == 0 ||
-      now.ws_col == 0 || size() == Size{now.ws_col, now.ws_row}) {
-    return false;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &now) == 0 && now.ws_row != 0 &&
+      now.ws_col != 0 && size() != Size{now.ws_col, now.ws_row}) {
+    resizeterm(now.ws_row, now.ws_col);
+    changed = true;
   }
-  resizeterm(now.ws_row, now.ws_col);
-  Forget();
-  return true;
+  if (changed) Forget();
+  return changed;
 }
 
 void Screen::Forget() {

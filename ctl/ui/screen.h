@@ -39,7 +39,8 @@ class Screen {
   };
   Size size() const;
 
-  // Takes over the terminal's size after it has changed. Whether it had.
+  // Takes over the terminal's size after it has changed, and forgets what is
+  // there. Whether it had.
   bool Resize();
   // For poll(2): readable when the size has changed (SIGWINCH), until Resize.
   int resize_fd() const { return resized_.get(); }

@@ -27,7 +27,10 @@ void TopState::Take(Feed::News news, absl::Time now) {
     const bool snapshot = event.sample != nullptr;
     const size_t host = event.host;
     model.Apply(std::move(event));
-    if (snapshot) order.Heard(host, model, now);
+    if (!snapshot) continue;
+    order.Heard(host, model, now);
+    // By then a row has the number that it is ranked by.
+    follows_until_ = std::min(follows_until_, now + 3 * options.interval);
   }
 }
 
@@ -44,6 +47,8 @@ void TopState::Settle(absl::Time now) {
       }
     }
   }
+  if (now > follows_until_) follows_top_ = false;
+  if (follows_top_ && !visible.empty()) PutCursor(0);
   const std::optional<size_t> row = CursorRow();
   if (row.has_value()) {
     cursor_row_ = *row;

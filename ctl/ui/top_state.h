@@ -72,6 +72,9 @@ struct TopState {
   // Brings `visible` and the cursor in line with order and filter. After Take,
   // when time has passed, and after keys that change either.
   void Settle(absl::Time now);
+  // From now on the selection follows its host. Until the first key, or until
+  // the fleet has been heard of for a while, it stays on the first row.
+  void HoldCursor() { follows_top_ = false; }
 
   void SortBy(ColumnId column, bool descending, absl::Time now);
   // Moves the cursor by so many rows, as far as there are rows.
@@ -119,11 +122,15 @@ struct TopState {
   std::string message;   // for the line above the keys, until the next key
   bool paused = false;
   std::string replay;     // how the recording is played: "play x2", "stopped"
-  size_t table_rows = 1;  // how many rows the table has on the screen
+  std::string recording;  // how far it is: "REC 12M"; empty: none is made
+  bool recording_ill = false;  // it ended, or is behind
+  size_t table_rows = 1;       // how many rows the table has on the screen
   size_t process_rows = 1;
 
  private:
   size_t cursor_row_ = 0;  // where the cursor was, for when its host goes
+  bool follows_top_ = true;
+  absl::Time follows_until_ = absl::InfiniteFuture();
 };
 
 // "db-01, db-02 and 3 more".

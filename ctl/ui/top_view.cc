@@ -41,12 +41,16 @@ std::string ClockText(const TopState& state, absl::Time now,
       state.options.replay ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", now, zone);
 }
 
+// How much room a line of `width` has beside what stands on its right.
+size_t RoomBeside(const Line& right, size_t width) {
+  return width <= right.width() + 2 ? width : width - right.width() - 2;
+}
+
 // `left` as far as there is room beside `right`.
 Line Across(Line left, const Line& right, size_t width) {
-  if (width <= right.width() + 2) return left.PadTo(width);
-  left.PadTo(width - right.width() - 2).Add("  ");
-  for (const Span& span : right.spans()) left.Add(span.text, span.style);
-  return left;
+  left.PadTo(RoomBeside(right, width));
+  if (width <= right.width() + 2) return left;
+  return std::move(left.Add("  ").Append(right));
 }
 
 // Who is there: up, stale, down; and the time.
@@ -70,30 +74,35 @@ Line SummaryLine(const ViewSettings& settings, absl::Time now,
   }
   if (state.paused) left.Add("  ").Add("PAUSED", Style::kWarning);
   if (!state.replay.empty()) left.Add("  ").Add(state.replay, Style::kTitle);
+  if (!state.recording.empty()) {
+    left.Add("  ").Add(state.recording,
+                       state.recording_ill ? Style::kCritical : Style::kTitle);
+  }
   // Who is down matters more than what time it is.
   if (settings.width < kPaneWidth) return left.PadTo(settings.width);
   return Across(std::move(left), Line(ClockText(state, now, settings.zone)),
                 settings.width);
 }
 
+// "cpu avg 30 max 94 api-01": without the host, or not at all, where that would
+// not be whole.
 void AddPeak(absl::string_view what, const TopState& state,
-             const FleetModel::Peak& peak, bool mean, Line& line) {
+             const FleetModel::Peak& peak, bool mean, size_t room, Line& line) {
   if (!peak.most.has_value()) return;
-  line.Add(absl::StrCat(line.width() == 0 ? "" : "  ", what));
-  if (mean) line.Add(absl::StrFormat(" avg %.0f", *peak.mean * 100));
-  line.Add(" max ");
-  line.Add(absl::StrFormat("%.0f", *peak.most * 100),
+  Line part(absl::StrCat(line.width() == 0 ? "" : "  ", what));
+  if (mean) part.Add(absl::StrFormat(" avg %.0f", *peak.mean * 100));
+  part.Add(" max ");
+  part.Add(absl::StrFormat("%.0f", *peak.most * 100),
            StyleOf(ColumnOf(ColumnId::kCpu), *peak.most * 100));
-  line.Add(absl::StrCat(" ", state.model.rows()[peak.host].host.name));
+  if (line.width() + part.width() > room) return;
+  const Line host(absl::StrCat(" ", state.model.rows()[peak.host].host.name));
+  if (line.width() + part.width() + host.width() <= room) part.Append(host);
+  line.Append(part);
 }
 
 // The hottest cells, and what is shown in which order.
 Line PeaksLine(const ViewSettings& settings, const TopState& state,
                const FleetModel::Summary& summary) {
-  Line left;
-  AddPeak("cpu", state, summary.cpu, true, left);
-  AddPeak("mem", state, summary.memory, true, left);
-  AddPeak("disk", state, summary.disk, false, left);
   Line right;
   if (!state.filter.empty()) {
     right.Add(CutToWidth(
@@ -107,6 +116,11 @@ Line PeaksLine(const ViewSettings& settings, const TopState& state,
   }
   right.Add(absl::StrCat("sort:", ColumnOf(state.order.column()).title,
                          state.order.descending() ? "-" : "+"));
+  const size_t room = RoomBeside(right, settings.width);
+  Line left;
+  AddPeak("cpu", state, summary.cpu, true, room, left);
+  AddPeak("mem", state, summary.memory, true, room, left);
+  AddPeak("disk", state, summary.disk, false, room, left);
   return Across(std::move(left), right, settings.width);
 }
 
@@ -325,8 +339,11 @@ void DrawTable(const ViewSettings& settings, absl::Time now, size_t height,
   screen.layout.first = state.top;
   screen.layout.rows = std::min(rows, state.visible.size() - state.top);
   for (size_t i = 0; i < screen.layout.rows; ++i) {
-    lines.push_back(
-        RowLine(settings, now, state, chosen, state.visible[state.top + i]));
+    const size_t host = state.visible[state.top + i];
+    lines.push_back(RowLine(settings, now, state, chosen, host));
+    screen.layout.ages_hold =
+        std::min(screen.layout.ages_hold,
+                 AgeHolds(FleetModel::AgeOf(state.model.rows()[host], now)));
   }
   if (state.visible.empty() && rows > 0) {
     lines.emplace_back("   no host fits the filter", Style::kDim);

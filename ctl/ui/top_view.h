@@ -30,6 +30,8 @@ struct TopLayout {
   size_t first = 0;  // its place among the visible hosts, or processes
   // Whether processes of the host under the cursor have a place here.
   bool shows_processes = false;
+  // How long every AGE in the rows stays right, if nothing is heard.
+  absl::Duration ages_hold = absl::InfiniteDuration();
 };
 
 struct TopScreen {

@@ -23,6 +23,7 @@ fleet=$(peer clustershell python3-clustershell pdsh openssh-server libwrap0) || 
 build/bench/bin/agent_bench ${node_exporter:+--node-exporter "$node_exporter/usr/bin/prometheus-node-exporter"} "$@"
 build/bench/bin/hand_bench ${openssh:+--openssh "$openssh"}
 build/bench/bin/shim_bench
+build/bench/bin/top_bench || true  # it says itself which bar is missed
 status=0
 tests/bench/fleet_bench --programs build/bench/bin --simulated 1000 || status=$?
 peers_status=0

@@ -114,6 +114,14 @@ bool HasOpen(pid_t pid, const std::string& path) {
   return false;
 }
 
+// Whether a process runs; one that waits to be reaped does not.
+bool IsAlive(pid_t pid) {
+  const std::string stat =
+      ReadFile(absl::StrCat("/proc/", pid, "/stat"), 4096).value_or("");
+  const size_t name_end = stat.rfind(')');
+  return name_end != std::string::npos && stat.substr(name_end, 3) != ") Z";
+}
+
 class ConsoleTest : public ::testing::Test {
  protected:
   std::vector<std::string> Command(const std::string& hosts) const {
@@ -174,6 +182,28 @@ TEST_F(ConsoleTest, TheWorkflowStepByStep) {
   EXPECT_THAT(terminal.Ask("ping"), HasSubstr("ms"));
   terminal.Type("BYE\r");
   EXPECT_EQ(terminal.Wait(), 0);
+}
+
+TEST_F(ConsoleTest, WhatWasStartedIsKilledAlsoByForce) {
+  Terminal terminal(Command(Hosts()), directory_.path());
+  terminal.Await("hosts)> ");
+  // The pid is the number behind the host's name.
+  auto start = [&](const std::string& command) {
+    const std::string shown = terminal.Ask("START 2 " + command);
+    const size_t row = shown.rfind(second_.host() + " ");
+    EXPECT_NE(row, std::string::npos) << shown;
+    return row == std::string::npos
+               ? -1
+               : atoi(shown.c_str() + row + second_.host().size());
+  };
+  const int gentle = start("sleep 1000");
+  ASSERT_GT(gentle, 1);
+  terminal.Ask(absl::StrCat("KILL 2 ", gentle));
+  EXPECT_TRUE(Eventually([&] { return !IsAlive(gentle); }));
+  const int stubborn = start("trap '' TERM; while :; do sleep 1; done");
+  ASSERT_GT(stubborn, 1);
+  terminal.Ask(absl::StrCat("kill 2 ", stubborn, " force"));
+  EXPECT_TRUE(Eventually([&] { return !IsAlive(stubborn); }));
 }
 
 TEST_F(ConsoleTest, CtrlCEndsTheLineOrTheCommandAndNotTheSession) {

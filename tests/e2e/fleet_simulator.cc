@@ -10,7 +10,10 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <cmath>
 #include <deque>
+#include <iterator>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -182,6 +185,133 @@ class ScriptedWatch final : public grpc::ServerWriteReactor<v1::WatchResponse> {
   bool ended_ = false;
 };
 
+// What a server of the usual kind has to tell: as much text and as many parts.
+void AddDetails(v1::StatusResponse& status) {
+  v1::Host& host = *status.mutable_host();
+  host.set_os("Debian GNU/Linux 12 (bookworm)");
+  host.set_kernel("6.1.0-23-amd64");
+  host.set_architecture("x86_64");
+  host.set_cpu_model("AMD EPYC 7763 64-Core Processor");
+  v1::CpuTimes& times = *status.mutable_cpu()->mutable_times();
+  times.set_user(0.2);
+  times.set_system(0.05);
+  times.set_idle(0.75);
+  for (int i = 0; i < 4; ++i) {
+    status.mutable_cpu()->add_cores()->set_utilization(0.25);
+  }
+  const char* const mounts[] = {"/", "/var", "/srv/data"};
+  for (int i = 0; i < 3; ++i) {
+    v1::Filesystem& one = *status.mutable_disk()->add_filesystems();
+    one.set_device(absl::StrCat("/dev/vda", i + 1));
+    one.set_mount_point(mounts[i]);
+    one.set_type("ext4");
+    one.set_total_bytes(int64_t{40} << 30);
+    one.set_used_bytes(int64_t{4 * (i + 1)} << 30);
+    one.set_utilization(0.1 * (i + 1));
+    one.set_quality(v1::QUALITY_OK);
+    v1::BlockDevice& device = *status.mutable_disk()->add_devices();
+    device.set_name(absl::StrCat("vd", std::string(1, char('a' + i))));
+    device.set_read_bytes_per_second(12'000);
+    device.set_written_bytes_per_second(340'000);
+    device.set_quality(v1::QUALITY_OK);
+    v1::NetworkInterface& interface =
+        *status.mutable_network()->add_interfaces();
+    interface.set_name(absl::StrCat("ens", i + 3));
+    interface.set_received_bytes_per_second(100'000);
+    interface.set_quality(v1::QUALITY_OK);
+  }
+  status.mutable_network()->set_received_bytes_per_second(300'000);
+  status.mutable_network()->set_transmitted_bytes_per_second(500'000);
+  for (v1::Pressure* pressure :
+       {status.mutable_cpu_pressure(), status.mutable_memory_pressure(),
+        status.mutable_io_pressure()}) {
+    pressure->mutable_some()->set_ten_seconds(0.02);
+    pressure->mutable_full()->set_ten_seconds(0.01);
+  }
+}
+
+// Clears, titles, moves, reports back, and two that are not UTF-8's C0.
+constexpr char kSpells[] =
+    "\x1b[2J\x1b]0;owned\x07\x1b[31m\x1b[1;1Hbabble\r\n\x1b[6n\xc2\x9b"
+    "2J\x1b[?1049l";
+
+void Babble(int64_t sequence, v1::StatusResponse& status) {
+  const double odd[] = {std::numeric_limits<double>::quiet_NaN(),
+                        std::numeric_limits<double>::infinity(),
+                        -std::numeric_limits<double>::infinity(),
+                        -0.5,
+                        1e300,
+                        5.0};
+  size_t next = static_cast<size_t>(sequence);
+  auto number = [&] { return odd[next++ % std::size(odd)]; };
+  std::string text;
+  while (text.size() < 20'000) text += kSpells;
+  v1::Host& host = *status.mutable_host();
+  host.set_hostname(text);
+  host.set_os(text);
+  host.set_kernel(text);
+  host.set_cpu_model(text);
+  host.mutable_uptime()->set_seconds(INT64_MIN + sequence);
+  v1::Cpu& cpu = *status.mutable_cpu();
+  cpu.set_utilization(number());
+  cpu.set_logical_count(-7);
+  cpu.mutable_times()->set_user(number());
+  cpu.mutable_times()->set_system(number());
+  cpu.mutable_times()->set_iowait(number());
+  cpu.mutable_times()->set_steal(number());
+  for (v1::CpuCore& core : *cpu.mutable_cores()) {
+    core.set_utilization(number());
+  }
+  v1::Memory& memory = *status.mutable_memory();
+  memory.set_utilization(number());
+  memory.set_total_bytes(-1);
+  memory.set_used_bytes(INT64_MAX);
+  memory.set_swap_total_bytes(1);
+  memory.set_swap_used_bytes(INT64_MIN);
+  status.mutable_load()->set_one_minute(number());
+  for (v1::Filesystem& one : *status.mutable_disk()->mutable_filesystems()) {
+    one.set_mount_point(text);
+    one.set_type(text);
+    one.set_utilization(number());
+    one.set_total_bytes(INT64_MIN);
+    one.set_inodes_total_count(-1);
+  }
+  for (v1::BlockDevice& one : *status.mutable_disk()->mutable_devices()) {
+    one.set_name(text);
+    one.set_read_bytes_per_second(number());
+    one.set_written_bytes_per_second(number());
+    one.set_utilization(number());
+  }
+  for (v1::NetworkInterface& one :
+       *status.mutable_network()->mutable_interfaces()) {
+    one.set_name(text);
+    one.set_received_bytes_per_second(number());
+  }
+  status.mutable_network()->set_received_bytes_per_second(number());
+  status.mutable_network()->set_transmitted_bytes_per_second(number());
+  status.mutable_cpu_pressure()->mutable_some()->set_ten_seconds(number());
+  v1::Temperature& temperature = *status.add_temperatures();
+  temperature.set_sensor(text);
+  temperature.set_celsius(number());
+}
+
+void AddProcesses(Health health, int count, v1::ProcessesResponse& processes) {
+  const bool babbles = health == Health::kBabbles;
+  for (int i = 0; i < count; ++i) {
+    v1::Process& one = *processes.add_processes();
+    one.set_pid(babbles ? -i : 100 + i);
+    one.set_start_ticks(1000 + i);
+    one.set_user(babbles ? kSpells : "app");
+    one.set_state(babbles ? kSpells : "S");
+    one.set_cpu_utilization(babbles ? -1e300 : 1.0 / (i + 1));
+    one.set_resident_bytes(babbles ? INT64_MIN : int64_t{1} << 20);
+    one.mutable_cpu_time()->set_seconds(babbles ? INT64_MAX : 60);
+    one.set_name(babbles ? kSpells : absl::StrCat("worker", i));
+    one.set_command_line(babbles ? kSpells : absl::StrCat("worker", i, " -v"));
+  }
+  processes.set_total_count(babbles ? -1 : 300);
+}
+
 std::string FloodOfText() {
   std::string text;
   while (text.size() < (32 << 10)) {
@@ -219,6 +349,7 @@ v1::WatchResponse SimulatedSnapshot(Health health, size_t host,
   snapshot.set_sequence(sequence);
   v1::StatusResponse& status = *snapshot.mutable_status();
   status = SomeStatus();
+  AddDetails(status);
   status.mutable_host()->set_hostname(absl::StrCat("simulated", host + 1));
   status.mutable_host()->set_boot_id("boot1");
   status.mutable_host()->mutable_uptime()->set_seconds(3600 + sequence);
@@ -235,7 +366,42 @@ v1::WatchResponse SimulatedSnapshot(Health health, size_t host,
   status.mutable_disk()->set_quality(v1::QUALITY_OK);
   status.mutable_network()->set_quality(quality);
   if (quality != v1::QUALITY_OK) status.mutable_cpu()->clear_utilization();
+  if (health == Health::kBabbles) Babble(sequence, status);
   return snapshot;
+}
+
+v1::WatchResponse TimedSnapshot(Health health, size_t host, int64_t sequence) {
+  v1::WatchResponse snapshot = SimulatedSnapshot(health, host, sequence);
+  if (health == Health::kBabbles) return snapshot;
+  const int64_t tenths = absl::ToUnixMillis(absl::Now()) / 100;
+  snapshot.mutable_status()->mutable_memory()->set_utilization(
+      static_cast<double>(tenths % 1000) / 1000);
+  return snapshot;
+}
+
+absl::Duration AgeOfTimed(double percent, absl::Time now) {
+  const int64_t made = std::llround(percent * 10);
+  const int64_t tenths = absl::ToUnixMillis(now) / 100;
+  return absl::Milliseconds(100 * ((tenths - made) % 1000 + 1000) % 100'000);
+}
+
+std::optional<Health> HealthNamed(const std::string& name) {
+  static const std::map<std::string, Health> kNames = {
+      {"well", Health::kWell},
+      {"hangs-in-connect", Health::kHangsInConnect},
+      {"hangs-in-tls", Health::kHangsInTls},
+      {"hangs-after-headers", Health::kHangsAfterHeaders},
+      {"dies-in-mid-stream", Health::kDiesInMidStream},
+      {"resets", Health::kResets},
+      {"lies", Health::kLies},
+      {"resets-counters", Health::kResetsCounters},
+      {"flaps", Health::kFlaps},
+      {"floods", Health::kFloods},
+      {"never-ends", Health::kNeverEnds},
+      {"babbles", Health::kBabbles}};
+  const auto found = kNames.find(name);
+  if (found == kNames.end()) return std::nullopt;
+  return found->second;
 }
 
 // One server for all who speak gRPC; by the port that was dialled it knows who
@@ -306,10 +472,16 @@ class FleetSimulator::Service final : public v1::Specula::CallbackService {
       const v1::WatchRequest* request) override {
     const Agent agent = AgentOf(*context);
     ScriptedWatch::Script script;
-    script.snapshot = [agent, snapshot = snapshot](int64_t sequence) {
-      return snapshot != nullptr
-                 ? snapshot(agent.place, sequence)
-                 : SimulatedSnapshot(agent.health, agent.place, sequence);
+    script.snapshot = [agent, snapshot = snapshot,
+                       processes = request->process_limit()](int64_t sequence) {
+      v1::WatchResponse made =
+          snapshot != nullptr
+              ? snapshot(agent.place, sequence)
+              : SimulatedSnapshot(agent.health, agent.place, sequence);
+      if (processes > 0 && !made.has_processes()) {
+        AddProcesses(agent.health, processes, *made.mutable_processes());
+      }
+      return made;
     };
     script.interval = absl::Seconds(request->interval().seconds()) +
                       absl::Nanoseconds(request->interval().nanos());

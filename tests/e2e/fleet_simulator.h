@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,12 +34,27 @@ enum class Health {
                // command's own time and output limits
   kNeverEnds,  // a command begins and then nothing comes, whatever its time
                // limit
+  kBabbles,    // snapshots of numbers that cannot be (NaN, infinite, negative,
+               // beyond all bounds), and of long texts that would move a cursor
 };
 
+// "flaps" for kFlaps, and so on; nullopt: there is no such.
+std::optional<Health> HealthNamed(const std::string& name);
+
 // The snapshot that a host of the fleet gives: `host` counts from 0 on,
-// `sequence` from 1. As of a healthy host, or of one that resets its counters.
+// `sequence` from 1. As of a healthy host, of one that resets its counters, or
+// of one that babbles.
 v1::WatchResponse SimulatedSnapshot(Health health, size_t host,
                                     int64_t sequence);
+
+// The same, and its share of memory tells when it was made: the tenths of
+// seconds since 1970, modulo 1,000, as tenths of percent. A host that babbles
+// tells nothing.
+v1::WatchResponse TimedSnapshot(Health health, size_t host, int64_t sequence);
+
+// How long ago a snapshot was made whose share of memory is shown as `percent`:
+// from 0 to 100 s, then from 0 again.
+absl::Duration AgeOfTimed(double percent, absl::Time now);
 
 class FleetSimulator {
  public:

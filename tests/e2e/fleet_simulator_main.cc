@@ -1,7 +1,8 @@
 // A simulated fleet as a program, for the tests of clients in other languages:
 //
-//   fleet_simulator COUNT
+//   fleet_simulator COUNT [HEALTH=COUNT…]
 //
+// (the first so many hosts well, then those of each health: flaps=3 lies=1)
 // prints the directory of its certificates (as `specula pki` makes it, with the
 // caller `operator`), then a host on each line, then an empty line, and serves
 // until its standard input ends.
@@ -10,9 +11,14 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "lib/rpc/tls_policy.h"
 #include "tests/e2e/fleet_simulator.h"
 
@@ -24,14 +30,25 @@ int main(int argc, char** argv) {
     return 1;
   }
   signal(SIGPIPE, SIG_IGN);
-  int count = 0;
-  if (argc != 2 || !absl::SimpleAtoi(argv[1], &count) || count < 1) {
-    fprintf(stderr, "usage: fleet_simulator COUNT\n");
+  std::vector<Health> hosts;
+  bool understood = argc >= 2;
+  for (int i = 1; i < argc && understood; ++i) {
+    const std::pair<std::string, std::string> words =
+        absl::StrSplit(i == 1 ? absl::StrCat("well=", argv[i]) : argv[i], '=');
+    const std::optional<Health> health =
+        specula::testing::HealthNamed(words.first);
+    int count = 0;
+    understood = health.has_value() && absl::SimpleAtoi(words.second, &count) &&
+                 count >= 0;
+    if (understood) hosts.insert(hosts.end(), size_t(count), *health);
+  }
+  if (!understood || hosts.empty()) {
+    fprintf(stderr, "usage: fleet_simulator COUNT [HEALTH=COUNT…]\n");
     return 2;
   }
   testing::InitGoogleTest();  // the harness asserts
   const specula::testing::Pki pki;
-  const FleetSimulator fleet(pki, std::vector<Health>(count, Health::kWell));
+  const FleetSimulator fleet(pki, hosts);
   printf("%s\n", pki.path().c_str());
   for (const std::string& host : fleet.hosts()) printf("%s\n", host.c_str());
   printf("\n");

@@ -1,15 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
+#include <signal.h>
 
-#include <fstream>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "tests/e2e/harness.h"
+#include "tests/e2e/top_terminal.h"
 
 // `specula top` on a real terminal (tmux) over real agents.
 namespace specula::testing {
@@ -19,76 +17,19 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// A terminal with a shell in it, on a socket of its own.
-class Tmux {
- public:
-  Tmux(const TemporaryDirectory& directory, int width, int height)
-      : socket_(directory.File("tmux")) {
-    // Its own environment, so that ours decides nothing.
-    const Result made = RunProgram(
-        {"/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8",
-         "TERM=xterm-256color", "/usr/bin/tmux", "-u", "-S", socket_, "-f",
-         "/dev/null", "new-session", "-d", "-x", absl::StrCat(width), "-y",
-         absl::StrCat(height), "env PS1='shell> ' bash --norc --noprofile"});
-    EXPECT_EQ(made.exit_code, 0) << made.err;
-    // What was drawn stays to be looked at, and a status line would take one.
-    Run({"set-option", "-g", "status", "off"});
-    EXPECT_TRUE(Shows("shell>"));
-  }
-  ~Tmux() { Run({"kill-server"}); }
-
-  std::string Run(const std::vector<std::string>& arguments) const {
-    std::vector<std::string> all = {"/usr/bin/tmux", "-u", "-S", socket_};
-    all.insert(all.end(), arguments.begin(), arguments.end());
-    return RunProgram(all).out;
-  }
-  void Type(const std::string& text) const {
-    Run({"send-keys", "-l", "--", text});
-  }
-  void Press(const std::string& key) const { Run({"send-keys", key}); }
-  void Resize(int width, int height) const {
-    Run({"resize-window", "-x", absl::StrCat(width), "-y",
-         absl::StrCat(height)});
-  }
-  std::string Screen(bool escapes = false) const {
-    return escapes ? Run({"capture-pane", "-p", "-e"})
-                   : Run({"capture-pane", "-p"});
-  }
-  bool Shows(const std::string& text) const {
-    return Eventually([&] { return Screen().find(text) != std::string::npos; });
-  }
-
- private:
-  const std::string socket_;
-};
-
 class TopTest : public ::testing::Test {
  protected:
-  // `before`: of the environment. The command line is in a file, as it is
-  // longer than a screen.
   void Start(const std::string& arguments, const std::string& who = "operator",
              const std::string& before = "") {
-    std::vector<std::string> words = ControllerArguments(
-        pki_, who, absl::StrCat(one_.host(), ",", two_.host(), ",127.0.0.1:1"),
-        {});
-    const std::string script = directory_.File("run");
-    std::ofstream(script) << "#!/bin/sh\n"
-                          << before << " exec " << absl::StrJoin(words, " ")
-                          << " top " << arguments << "\n";
-    chmod(script.c_str(), 0700);
-    terminal_->Type(absl::StrCat("clear; ", script, "; echo ended=$?"));
-    terminal_->Press("Enter");
+    terminal_.Start(arguments, who, before);
   }
-  void Open(int width, int height) {
-    terminal_.reset();  // both would be on one socket
-    terminal_ = std::make_unique<Tmux>(directory_, width, height);
-  }
+  void Open(int width, int height) { terminal_.Open(width, height); }
 
   Pki pki_;
   AgentProcess one_{pki_};
   AgentProcess two_{pki_, {.arguments = {"--state-dir", pki_.File("state2")}}};
-  TemporaryDirectory directory_;
-  std::unique_ptr<Tmux> terminal_;
+  TopTerminal terminal_{
+      pki_, absl::StrCat(one_.host(), ",", two_.host(), ",127.0.0.1:1")};
 };
 
 TEST_F(TopTest, ShowsTheFleetAtBothSizesAndGivesTheTerminalBack) {
@@ -229,11 +170,7 @@ TEST_F(TopTest, TermGivesTheTerminalBackAndCtrlZStops) {
   terminal_->Type("fg");
   terminal_->Press("Enter");
   ASSERT_TRUE(terminal_->Shows("2 up  1 DOWN")) << terminal_->Screen();
-  const std::string shell =
-      terminal_->Run({"display-message", "-p", "#{pane_pid}"});
-  const Result killed = RunProgram(
-      {"/usr/bin/pkill", "-TERM", "-P", shell.substr(0, shell.find('\n'))});
-  EXPECT_EQ(killed.exit_code, 0);
+  ASSERT_EQ(kill(terminal_->Child(), SIGTERM), 0);
   // What stood behind the command on its line went with the stop.
   ASSERT_TRUE(terminal_->Shows("shell> fg")) << terminal_->Screen();
   EXPECT_THAT(terminal_->Screen(), Not(HasSubstr("1 DOWN")));

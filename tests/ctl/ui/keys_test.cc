@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "ctl/ui/pages.h"
 #include "tests/ctl/ui/scripted_fleet.h"
 
 namespace specula::ctl {
@@ -57,6 +58,31 @@ TEST_F(KeysTest, TheCursorMovesAndStopsAtTheEnds) {
   EXPECT_EQ(Cursor(), "new-1");
   Press(Code::kHome);
   EXPECT_EQ(Cursor(), "api-01");
+}
+
+TEST_F(KeysTest, TheCursorIsOnTheFirstRowUntilAKeyOrForAWhile) {
+  state_ = Table({"a", "b", "c"});
+  const absl::Time begin = ScriptedNow();
+  auto hear = [&](size_t host, absl::Duration after, double cpu) {
+    state_.Take({.events = {Heard(host, begin + after, {.cpu = cpu})}},
+                begin + after);
+    state_.Settle(begin + after);
+  };
+  hear(0, absl::ZeroDuration(), 0.1);
+  EXPECT_EQ(Cursor(), "a");
+  hear(2, absl::Seconds(1), 0.5);
+  EXPECT_EQ(Cursor(), "c");
+  TopState untouched = state_;
+  Press(Code::kRedraw);
+  Press(Code::kUp);  // the first key: from here on the host is meant
+  hear(1, absl::Seconds(2), 0.9);
+  EXPECT_EQ(state_.visible.front(), 1u);
+  EXPECT_EQ(Cursor(), "c");
+  // Nobody touched a key, but the fleet has been there for a while.
+  state_ = untouched;
+  state_.Settle(begin + absl::Seconds(30));
+  hear(1, absl::Seconds(31), 0.9);
+  EXPECT_EQ(Cursor(), "c");
 }
 
 TEST_F(KeysTest, TheSelectionFollowsTheHost) {
@@ -134,6 +160,20 @@ TEST_F(KeysTest, ASignalByNameTakesASignalAndAPattern) {
   EXPECT_THAT(state_.prompt.error, HasSubstr("no regular expression"));
 }
 
+TEST_F(KeysTest, ASignalByNameOnManyHostsIsAskedAboutOnce) {
+  Type("   knginx");
+  // By the command, which then knows whom it would hit.
+  EXPECT_EQ(Press(Code::kEnter).kind, Effect::Kind::kAct);
+  EXPECT_THAT(state_.action.hosts, ElementsAre(0, 1, 2));
+}
+
+TEST_F(KeysTest, TheHelpSaysWhatKDoes) {
+  Type("h");
+  std::string help;
+  for (const Line& line : HelpPage(state_)) help += line.Text() + "\n";
+  EXPECT_THAT(help, HasSubstr("k signals"));
+}
+
 TEST_F(KeysTest, TheHostViewSignalsThatProcessAndNoOther) {
   Press(Code::kEnter);
   EXPECT_EQ(state_.page, Page::kHost);
@@ -191,6 +231,9 @@ TEST_F(KeysTest, PausesChangesTheIntervalAndQuits) {
   EXPECT_EQ(state_.options.interval, absl::Seconds(5));
   Type("-----------");
   EXPECT_EQ(state_.options.interval, absl::Milliseconds(200));
+  EXPECT_EQ(Type("s").kind, Effect::Kind::kNone);
+  EXPECT_THAT(state_.message, HasSubstr("paused"));
+  EXPECT_EQ(Type("u").kind, Effect::Kind::kPause);
   EXPECT_EQ(Type("s").kind, Effect::Kind::kRefresh);
   EXPECT_EQ(Press(Code::kSuspend).kind, Effect::Kind::kSuspend);
   EXPECT_EQ(Type("q").kind, Effect::Kind::kQuit);

@@ -264,6 +264,61 @@ TEST_F(LiveFeedTest, AnotherIntervalIsAskedFor) {
   EXPECT_TRUE(Until([&] { return nanos == 300'000'000; }));
 }
 
+TEST_F(LiveFeedTest, ARefreshAsksEverybodyAtOnce) {
+  FakeAgent agent(pki_);
+  std::atomic<int> calls{0};
+  agent.on_watch = [&](grpc::ServerContext* context, const v1::WatchRequest&,
+                       Writer* writer) {
+    ++calls;
+    writer->Write({});
+    Eventually([context] { return context->IsCancelled(); });
+    return grpc::Status::OK;
+  };
+  FakeAgent gone(pki_);  // has no Watch: asked again when its backoff is over
+  LiveFeed::Options options = Options();
+  options.interval = absl::Hours(1);
+  options.first_backoff = options.most_backoff = absl::Hours(1);
+  Open({agent.endpoint(), gone.endpoint()}, options);
+  ASSERT_TRUE(
+      Until([&] { return heard_[0].samples == 1 && heard_[1].endings == 1; }));
+  feed_->Refresh();
+  EXPECT_TRUE(
+      Until([&] { return heard_[0].samples == 2 && heard_[1].endings == 2; }));
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(heard_[0].endings, 0);
+}
+
+TEST_F(LiveFeedTest, WhoFlapsFloodsLiesOrBabblesHarmsNobodyElse) {
+  const std::vector<Health> ill = {Health::kFlaps,
+                                   Health::kFloods,
+                                   Health::kLies,
+                                   Health::kBabbles,
+                                   Health::kDiesInMidStream,
+                                   Health::kResets,
+                                   Health::kHangsAfterHeaders,
+                                   Health::kHangsInTls};
+  std::vector<Health> fleet = ill;
+  fleet.insert(fleet.end(), 4, Health::kWell);
+  const FleetSimulator simulator(pki_, fleet);
+  Open(EndpointsOf(simulator));
+  EXPECT_TRUE(Until([&] {
+    for (size_t host = ill.size(); host < fleet.size(); ++host) {
+      if (heard_[host].samples < 10) return false;
+    }
+    return heard_[0].endings >= 2 && heard_[0].samples >= 2 &&
+           heard_[1].endings >= 1 && heard_[2].endings >= 2 &&
+           heard_[3].samples >= 3 && heard_[4].endings >= 1 &&
+           heard_[5].endings >= 1;
+  }));
+  for (size_t host = ill.size(); host < fleet.size(); ++host) {
+    EXPECT_EQ(heard_[host].endings, 0) << host;
+  }
+  EXPECT_EQ(heard_[1].ending.outcome, Outcome::kFailed);
+  EXPECT_EQ(heard_[2].ending.outcome, Outcome::kLost);
+  EXPECT_EQ(heard_[3].endings, 0);
+  EXPECT_EQ(heard_[6].samples + heard_[7].samples, 0);
+}
+
 TEST_F(LiveFeedTest, HostsThatHangDelayNobody) {
   std::vector<Health> fleet(30, Health::kHangsInTls);
   fleet.insert(fleet.end(), 10, Health::kHangsInConnect);

@@ -41,6 +41,29 @@ void ExpectScreen(const std::string& name, const std::string& drawn) {
   EXPECT_EQ(drawn, expected.str()) << path;
 }
 
+TEST(TopViewTest, ARecordingIsSaidInTheFirstLine) {
+  TopState state = ScriptedFleet();
+  state.recording = "REC 12M";
+  EXPECT_THAT(Drawn(80, 24, state), HasSubstr("DOWN  1 waiting  REC 12M"));
+}
+
+TEST(TopViewTest, ItIsKnownHowLongTheAgesHold) {
+  TopState state = Table({"a", "b", "c", "d"});
+  auto hold = [&] {
+    return DrawTop({.width = 80, .height = 24}, ScriptedNow(), state)
+        .layout.ages_hold;
+  };
+  EXPECT_EQ(hold(), absl::InfiniteDuration());
+  state.Take({.events = {Heard(0, ScriptedNow() - absl::Milliseconds(300), {}),
+                         Heard(1, ScriptedNow() - absl::Milliseconds(4900), {}),
+                         Heard(2, ScriptedNow() - absl::Minutes(9), {})}},
+             ScriptedNow());
+  state.Settle(ScriptedNow());
+  EXPECT_EQ(hold(), absl::Milliseconds(100));
+  EXPECT_EQ(AgeHolds(absl::Milliseconds(300)), absl::Milliseconds(700));
+  EXPECT_EQ(AgeHolds(absl::Milliseconds(-300)), absl::Milliseconds(300));
+}
+
 TEST(TopViewTest, ScreensAreAsExpected) {
   TopState state = ScriptedFleet();
   state.marked[1] = state.marked[2] = true;
