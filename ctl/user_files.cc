@@ -1,11 +1,9 @@
 #include "ctl/user_files.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/directory.h"
 
 namespace specula::ctl {
 namespace {
@@ -33,11 +31,8 @@ std::string UserStateFile(absl::string_view name) {
 std::string MakeUserStateFile(absl::string_view name) {
   const std::string path = UserStateFile(name);
   if (path.front() != '/') return "";
-  for (size_t slash = path.find('/', 1); slash != std::string::npos;
-       slash = path.find('/', slash + 1)) {
-    if (mkdir(path.substr(0, slash).c_str(), 0700) != 0 && errno != EEXIST)
-      return "";
-  }
+  const std::string directory = path.substr(0, path.rfind('/'));
+  if (!MakeDirectories(directory, 0700, 0700).ok()) return "";
   return path;
 }
 
