@@ -8,6 +8,7 @@
 
 #include "absl/time/clock.h"
 #include "agent/facts.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/version.h"
@@ -138,7 +139,7 @@ void Agent::AskBroker() {
 }
 
 void Agent::SayServing() {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   if (now < next_serving_) return;
   next_serving_ = now + serving_interval_;
   broker_.With([](BrokerClient& broker) { broker.SayServing(); });
@@ -158,14 +159,14 @@ void Agent::Shutdown(absl::Duration grace) {
       return absl::UnavailableError("the agent is stopping");
     });
   });
-  const absl::Time end = absl::Now() + grace;
-  while (OpenStreams() > 0 && absl::Now() < end) {
+  const absl::Time end = SteadyNow() + grace;
+  while (OpenStreams() > 0 && SteadyNow() < end) {
     absl::SleepFor(absl::Milliseconds(10));
   }
   // gRPC would wait for connections as well, and a client that is idle may not
   // look at what it is told.
   server_->Shutdown(
-      std::clamp(end - absl::Now(), absl::ZeroDuration(), kLongestUnary));
+      std::clamp(end - SteadyNow(), absl::ZeroDuration(), kLongestUnary));
   if (health_server_ != nullptr) health_server_->Shutdown(absl::ZeroDuration());
   loop_.Stop();
   if (absl::Status closed = audit_->Close(); !closed.ok()) {

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "ctl/patience.h"
+#include "lib/base/clock.h"
 
 namespace specula::ctl {
 namespace {
@@ -88,7 +88,7 @@ void Batch::Run(const v1::ExecRequest& request) {
       abandoned_ = true;
       LeaveAll("nobody reads the output");
     }
-    if (absl::Now() >= phase_end_) OnPhaseOver();
+    if (SteadyNow() >= phase_end_) OnPhaseOver();
     BeginWhoMay(request);
     if (ended_ == began_ && (phase_ != Phase::kRunning ||
                              !roll_.MayBegin(began_, ended_, failed_))) {
@@ -111,7 +111,7 @@ absl::Duration Batch::WaitLimit() const {
     return absl::ZeroDuration();
   }
   if (phase_end_ == absl::InfiniteFuture()) return kTurn;
-  return std::clamp(phase_end_ - absl::Now(), absl::ZeroDuration(), kTurn);
+  return std::clamp(phase_end_ - SteadyNow(), absl::ZeroDuration(), kTurn);
 }
 
 void Batch::BeginWhoMay(const v1::ExecRequest& request) {
@@ -128,7 +128,7 @@ void Batch::Begin(size_t host, const v1::ExecRequest& request) {
     OpenTarget(target, fleet_.credentials);
     hosts_[host].opened = true;
   }
-  hosts_[host].begun = absl::Now();
+  hosts_[host].begun = SteadyNow();
   hosts_[host].call = ExecCall::Create(
       target.client->channel(), request,
       {.answer_within = options_.answer_within, .limit = limit_},
@@ -158,7 +158,7 @@ void Batch::End(size_t host, const CommandEnding& ending) {
   if (record.left && !record.exited.has_value()) unproved_.push_back(host);
   record.call.reset();
   if (record.opened) fleet_.targets[host].client.reset();
-  events_.ended(host, ending, absl::Now() - record.begun);
+  events_.ended(host, ending, SteadyNow() - record.begun);
 }
 
 void Batch::EndWhoNeverBegan() {
@@ -188,7 +188,7 @@ std::vector<Batch::Running> Batch::RunningHosts() const {
 void Batch::OnFirstInterrupt() {
   if (phase_ != Phase::kRunning) return;
   phase_ = Phase::kTerminating;
-  phase_end_ = absl::Now() + grace_ + kDrain;
+  phase_end_ = SteadyNow() + grace_ + kDrain;
   ForRunning([this](size_t host) {
     unfinished_.push_back(host);
     if (hosts_[host].exited.has_value()) return;
@@ -208,7 +208,7 @@ void Batch::OnPhaseOver() {
       break;
     case Phase::kTerminating:
       phase_ = Phase::kKilling;
-      phase_end_ = absl::Now() + kAfterKill;
+      phase_end_ = SteadyNow() + kAfterKill;
       ForRunning([this](size_t host) {
         if (!hosts_[host].left) SendKill(host, /*force=*/true);
       });
@@ -264,7 +264,7 @@ void Batch::Leave(size_t host, const std::string& why) {
 
 void Batch::LeaveAll(const std::string& why) {
   phase_ = Phase::kLeaving;
-  phase_end_ = absl::Now() + kAfterCancel;
+  phase_end_ = SteadyNow() + kAfterCancel;
   ForRunning([&](size_t host) { Leave(host, why); });
 }
 

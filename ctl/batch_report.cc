@@ -12,12 +12,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
 #include "ctl/batch_json.h"
 #include "ctl/commands/read.h"
 #include "ctl/exit_code.h"
 #include "ctl/json.h"
 #include "ctl/table.h"
+#include "lib/base/clock.h"
 #include "lib/base/format.h"
 #include "lib/base/unique_fd.h"
 
@@ -36,7 +36,7 @@ bool IsTerminal(int fd) { return isatty(fd) != 0; }
 
 std::string WithElapsed(const std::string& name, absl::Time since) {
   return absl::StrCat(EscapeControls(name), " ",
-                      FormatElapsed(absl::Now() - since));
+                      FormatElapsed(SteadyNow() - since));
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ BatchReport::BatchReport(const std::vector<Target>& targets,
       merger_(names_, {.safe = !options.raw && (IsTerminal(STDOUT_FILENO) ||
                                                 IsTerminal(STDERR_FILENO)),
                        .colours = WantsColours()}),
-      begun_(absl::Now()),
+      begun_(SteadyNow()),
       progress_due_(begun_ + kProgressEvery),
       key_open_(options.key_fd >= 0),
       elapsed_(targets.size()) {}
@@ -151,8 +151,8 @@ bool BatchReport::Turn(const Batch& batch) {
   }
   if (!writer_.status().ok() || !saved_.ok()) return false;
   if (key_open_) LookForEnter(batch);
-  if (options_.progress && absl::Now() >= progress_due_) {
-    progress_due_ = absl::Now() + kProgressEvery;
+  if (options_.progress && SteadyNow() >= progress_due_) {
+    progress_due_ = SteadyNow() + kProgressEvery;
     // A terminal that stands still is not to be filled further.
     if (writer_.stuck_for() == absl::ZeroDuration()) {
       progress_shown_ = true;
@@ -164,7 +164,7 @@ bool BatchReport::Turn(const Batch& batch) {
 }
 
 std::string BatchReport::ProgressText(const Batch& batch) const {
-  const absl::Duration elapsed = absl::Now() - begun_;
+  const absl::Duration elapsed = SteadyNow() - begun_;
   std::string text = absl::StrFormat(
       "%d/%d done, %d failed, %.1f/s", batch.ended(), targets_.size(),
       batch.failed(),
@@ -227,7 +227,7 @@ void BatchReport::Save(size_t host, OutputStream stream,
 void BatchReport::ClearProgress() {
   if (!std::exchange(progress_shown_, false)) return;
   writer_.Write(OutputWriter::Stream::kError, kClearLine, nullptr);
-  progress_due_ = absl::Now() + kProgressEvery;
+  progress_due_ = SteadyNow() + kProgressEvery;
 }
 
 void BatchReport::Write(OutputStream stream, std::string text,
@@ -293,7 +293,7 @@ std::string BatchReport::JsonSummary(const Batch& batch, int exit_code,
                           static_cast<size_t>(&target - targets_.data())));
                     }),
       batch.interrupted() ? "true" : "false", exit_code,
-      absl::ToDoubleSeconds(absl::Now() - begun_));
+      absl::ToDoubleSeconds(SteadyNow() - begun_));
   if (run > 0) absl::StrAppend(&text, ",\"run\":", run);
   text += ",\"outcomes\":{";
   bool first = true;

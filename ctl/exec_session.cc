@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "ctl/command_options.h"
 #include "ctl/exit_code.h"
 #include "ctl/patience.h"
+#include "lib/base/clock.h"
 #include "lib/base/format.h"
 
 namespace specula::ctl {
@@ -103,7 +103,7 @@ bool ExecSession::Over() {
   {
     absl::MutexLock lock(&progress_->mutex);
     const bool given_up =
-        phase_ == Phase::kLeaving && absl::Now() >= phase_end_;
+        phase_ == Phase::kLeaving && SteadyNow() >= phase_end_;
     if (!progress_->finished.has_value() && !given_up) return false;
   }
   FinishOutput();
@@ -125,7 +125,7 @@ void ExecSession::Turn() {
   }
   if (kill_answer.has_value()) OnKillAnswer(*kill_answer);
   if (interrupted_ && writer_->stuck_for() >= kMostStuck) writer_->Discard();
-  if (absl::Now() >= phase_end_) OnPhaseOver();
+  if (SteadyNow() >= phase_end_) OnPhaseOver();
 }
 
 void ExecSession::OnFirstInterrupt() {
@@ -144,7 +144,7 @@ void ExecSession::OnFirstInterrupt() {
     return;
   }
   phase_ = Phase::kTerminating;
-  phase_end_ = absl::Now() + grace_ + kDrain;
+  phase_end_ = SteadyNow() + grace_ + kDrain;
   SendKill(/*force=*/false);
 }
 
@@ -159,7 +159,7 @@ void ExecSession::OnPhaseOver() {
       break;
     case Phase::kTerminating:
       phase_ = Phase::kKilling;
-      phase_end_ = absl::Now() + kAfterKill;
+      phase_end_ = SteadyNow() + kAfterKill;
       SendKill(/*force=*/true);
       break;
     case Phase::kKilling:
@@ -209,7 +209,7 @@ void ExecSession::SendKill(bool force) {
 
 void ExecSession::Leave(absl::Duration within, std::string why) {
   phase_ = Phase::kLeaving;
-  phase_end_ = absl::Now() + within;
+  phase_end_ = SteadyNow() + within;
   no_proof_ = std::move(why);
   call_->Cancel();
 }
@@ -217,7 +217,7 @@ void ExecSession::Leave(absl::Duration within, std::string why) {
 absl::Duration ExecSession::WaitLimit() const {
   absl::Duration limit = absl::InfiniteDuration();
   if (phase_end_ != absl::InfiniteFuture()) {
-    limit = std::max(phase_end_ - absl::Now(), absl::ZeroDuration());
+    limit = std::max(phase_end_ - SteadyNow(), absl::ZeroDuration());
   }
   // A reader who falls asleep wakes nobody.
   return interrupted_ ? std::min(limit, kMostStuck / 4) : limit;

@@ -9,12 +9,12 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "clients/cpp/agent_client.h"
 #include "clients/cpp/outcome.h"
 #include "ctl/interrupt.h"
 #include "ctl/target.h"
+#include "lib/base/clock.h"
 
 namespace specula::ctl {
 
@@ -47,7 +47,7 @@ std::vector<HostResult<Response>> AskAll(const std::vector<Target>& targets,
   }
   std::vector<AgentClient::Call> calls;
   calls.reserve(targets.size());
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   for (size_t i = 0; i < targets.size(); ++i) {
     calls.push_back(
         begin(*targets[i].client,
@@ -55,7 +55,7 @@ std::vector<HostResult<Response>> AskAll(const std::vector<Target>& targets,
                wake = interrupt.waker()](absl::StatusOr<Response> answer) {
                 HostResult<Response> result;
                 result.ending = ClassifyEnding(answer.status(), *endpoint);
-                result.elapsed = absl::Now() - start;
+                result.elapsed = SteadyNow() - start;
                 if (answer.ok()) result.response = *std::move(answer);
                 absl::MutexLock lock(&shared->mutex);
                 shared->results[i] = std::move(result);

@@ -12,8 +12,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "ctl/terminal_filter.h"
+#include "lib/base/clock.h"
 
 namespace specula::ctl {
 namespace {
@@ -124,7 +124,7 @@ absl::Status OutputWriter::State::WriteAll(const Sink& sink,
     {
       absl::MutexLock lock(&mutex);
       if (discarding) return absl::OkStatus();
-      piece_begun = absl::Now();
+      piece_begun = SteadyNow();
       if (sink.terminal) line_open = piece.back() != '\n';
     }
     const int error_number = WritePiece(sink.fd, piece);
@@ -243,7 +243,7 @@ absl::Duration OutputWriter::stuck_for() const {
   if (state_->discarding || state_->piece_begun == absl::InfiniteFuture()) {
     return absl::ZeroDuration();
   }
-  return std::max(absl::Now() - state_->piece_begun, absl::ZeroDuration());
+  return std::max(SteadyNow() - state_->piece_begun, absl::ZeroDuration());
 }
 
 absl::Status OutputWriter::status() const {

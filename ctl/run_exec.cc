@@ -17,6 +17,7 @@
 #include "ctl/ledger/run.h"
 #include "ctl/ledger/store.h"
 #include "ctl/roll.h"
+#include "lib/base/clock.h"
 #include "lib/base/status_macros.h"
 
 namespace specula::ctl {
@@ -58,12 +59,12 @@ absl::StatusOr<Roll::Options> MakeRoll(const ExecForm& form, size_t total) {
 
 BatchReport::Keep KeepIn(const LedgerStore& ledger, const ClosedFleet& fleet,
                          const v1::ExecRequest& request) {
-  return [&ledger, &fleet, &request, begun = absl::Now()](
+  return [&ledger, &fleet, &request, begun = absl::Now(), since = SteadyNow()](
              const Gather& gather, const std::vector<absl::Duration>& elapsed,
              int exit_code) {
     ledger::Run run =
         MakeRun(request.command(), fleet.targets, gather, elapsed);
-    SetTimes(begun, absl::Now() - begun, run);
+    SetTimes(begun, SteadyNow() - since, run);
     run.set_exit_code(exit_code);
     return ledger.Add(std::move(run));
   };

@@ -1,5 +1,6 @@
 #include "ctl/run_tail.h"
 
+#include <atomic>
 #include <memory>
 #include <optional>
 
@@ -23,6 +24,7 @@ constexpr int kExitClosedPipe = 141;
 struct Progress {
   absl::Mutex mutex;
   std::optional<absl::Status> finished ABSL_GUARDED_BY(mutex);
+  std::atomic<bool> begun = false;  // something has come
   // Set before Start, const from then on.
   std::shared_ptr<TailCall> call;
 };
@@ -33,10 +35,12 @@ TailEvents Forward(const Target& target,
                    std::function<void()> wake) {
   TailEvents events;
   events.data = [writer, progress](std::string bytes) {
+    progress->begun = true;
     writer->Write(OutputWriter::Stream::kOutput, std::move(bytes),
                   [call = progress->call] { call->Continue(); });
   };
   events.event = [writer, progress, &target](const v1::TailEvent& event) {
+    progress->begun = true;
     writer->Say(HostLine(target, TailEventText(event)),
                 [call = progress->call] { call->Continue(); });
   };
@@ -49,11 +53,11 @@ TailEvents Forward(const Target& target,
   return events;
 }
 
-// Follows to the end, or to Ctrl-C. The status of the call, OK if it was we who
+// Follows to the end, or to Ctrl-C. How the call ended; ok if it was we who
 // ended it.
-absl::Status Follow(const Target& target, const v1::TailRequest& request,
-                    absl::Duration answer_within, Interrupt& interrupt,
-                    const std::shared_ptr<OutputWriter>& writer) {
+Ending Follow(const Target& target, const v1::TailRequest& request,
+              absl::Duration answer_within, Interrupt& interrupt,
+              const std::shared_ptr<OutputWriter>& writer) {
   auto progress = std::make_shared<Progress>();
   progress->call = TailCall::Create(
       target.client->channel(), request, {.answer_within = answer_within},
@@ -81,7 +85,8 @@ absl::Status Follow(const Target& target, const v1::TailRequest& request,
     }
     interrupt.Wait(kMostStuck / 4);
   }
-  return ended_by_us ? absl::OkStatus() : *finished;
+  if (ended_by_us) return {};
+  return ClassifyStream(*finished, progress->begun, target.endpoint);
 }
 
 }  // namespace
@@ -95,16 +100,16 @@ int RunTailOn(const std::vector<Target>& targets,
   const Target& target = targets.front();
   auto writer = std::make_shared<OutputWriter>(
       OutputWriter::Options{.raw = options.raw, .wake = interrupt.waker()});
-  const absl::Status status =
+  const Ending ending =
       Follow(target, request, options.answer_within, interrupt, writer);
   if (absl::IsCancelled(writer->status())) return kExitClosedPipe;
   if (!writer->status().ok()) {
     SayOfHost(target, writer->status().message());
     return kExitNoResult;
   }
-  if (!status.ok()) {
+  if (ending.outcome != Outcome::kOk) {
     if (writer->ends_in_line()) fputc('\n', stderr);
-    SayOfHost(target, EndingText(ClassifyEnding(status, target.endpoint)));
+    SayOfHost(target, EndingText(ending));
     return kExitNoResult;
   }
   if (!interrupt.interrupted()) return kExitOk;

@@ -31,6 +31,7 @@ class Merged {
          Interrupt& interrupt)
       : targets_(targets),
         calls_(targets.size()),
+        begun_(targets.size()),
         open_(targets.size()),
         inbox_(std::make_shared<Inbox>(interrupt.waker())),
         // What hosts send is filtered before; the colours are our own.
@@ -59,6 +60,7 @@ class Merged {
 
   const std::vector<Target>& targets_;
   std::vector<std::shared_ptr<TailCall>> calls_;
+  std::vector<bool> begun_;  // something has come of this host
   size_t open_;
   bool failed_ = false;
   bool cancelled_ = false;
@@ -78,6 +80,7 @@ void Merged::Begin(size_t host, const v1::TailRequest& request,
   };
   events.event = [this, inbox = inbox_, host](const v1::TailEvent& event) {
     inbox->Post([this, host, text = TailEventText(event)] {
+      begun_[host] = true;
       writer_.Say(HostLine(targets_[host], text),
                   [call = calls_[host]] { call->Continue(); });
     });
@@ -99,6 +102,7 @@ void Merged::Cancel() {
 }
 
 void Merged::OnData(size_t host, absl::string_view bytes) {
+  begun_[host] = true;
   auto taken = [call = calls_[host]] { call->Continue(); };
   std::string lines = merger_.Feed(host, OutputStream::kOutput, bytes);
   if (lines.empty()) {
@@ -116,8 +120,9 @@ void Merged::OnFinished(size_t host, const absl::Status& status) {
   }
   if (status.ok() || cancelled_) return;
   failed_ = true;
-  writer_.Say(HostLine(targets_[host], EndingText(ClassifyEnding(
-                                           status, targets_[host].endpoint))));
+  writer_.Say(HostLine(targets_[host],
+                       EndingText(ClassifyStream(status, begun_[host],
+                                                 targets_[host].endpoint))));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "ctl/exit_code.h"
 #include "ctl/json.h"
 #include "ctl/ui/top_view.h"
+#include "lib/base/clock.h"
 
 namespace specula::ctl {
 namespace {
@@ -57,10 +58,10 @@ std::string ViewJsonLines(const std::vector<Target>& targets, absl::Time begun,
 
 int RunTopOnce(const TopOnce& once, const std::vector<Target>& targets,
                Feed& feed, TopState& state, Interrupt& interrupt) {
-  const absl::Time begun = absl::Now();
+  const absl::Time begun = SteadyNow();
   const absl::Time end = begun + once.within + 2 * state.options.interval;
   const std::vector<HostRow>& rows = state.model.rows();
-  while (absl::Now() < end) {
+  while (SteadyNow() < end) {
     if (interrupt.Wait(absl::ZeroDuration())) return kExitInterrupted;
     const absl::Time now = feed.Now();
     state.Take(feed.Take(), now);

@@ -1,11 +1,9 @@
 #include "ctl/user_files.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/directory.h"
 
 namespace specula::ctl {
 namespace {
@@ -32,12 +30,8 @@ std::string UserStateFile(absl::string_view name) {
 
 bool MakeFoldersOf(const std::string& path) {
   if (path.empty() || path.front() != '/') return false;
-  for (size_t slash = path.find('/', 1); slash != std::string::npos;
-       slash = path.find('/', slash + 1)) {
-    if (mkdir(path.substr(0, slash).c_str(), 0700) != 0 && errno != EEXIST)
-      return false;
-  }
-  return true;
+  const std::string directory = path.substr(0, path.rfind('/'));
+  return directory.empty() || MakeDirectories(directory, 0700, 0700).ok();
 }
 
 std::string MakeUserStateFile(absl::string_view name) {

@@ -125,7 +125,7 @@ void Sessions::WhenEmpty(std::function<void()> then) {
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Create(
     const ListenOptions& options, const Session::Context& context,
-    Sessions& sessions, boost::asio::ssl::context* tls) {
+    Sessions& sessions, const TlsContext& tls) {
   ASSIGN_OR_RETURN(const tcp::endpoint endpoint,
                    Resolve(context.loop, options.address));
   Acceptor acceptor(context.loop);
@@ -149,7 +149,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Create(
 
 Listener::Listener(Acceptor acceptor, HostPort address, ExecReply exec_reply,
                    const Session::Context& context, Sessions& sessions,
-                   boost::asio::ssl::context* tls)
+                   const TlsContext& tls)
     : address_(std::move(address)),
       exec_reply_(exec_reply),
       context_(context),

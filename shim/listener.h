@@ -16,6 +16,7 @@
 #include "lib/base/host_port.h"
 #include "lib/base/log.h"
 #include "lib/base/unique_fd.h"
+#include "shim/material.h"
 #include "shim/options.h"
 #include "shim/session.h"
 
@@ -62,10 +63,11 @@ class Sessions {
 class Listener {
  public:
   // Binds and listens; UNAVAILABLE with the address and the cause if it cannot.
-  // `tls` null: plain. All must outlive it.
+  // `tls` holds what is to be used for connections to come; null: plain. All
+  // must outlive it.
   static absl::StatusOr<std::unique_ptr<Listener>> Create(
       const ListenOptions& options, const Session::Context& context,
-      Sessions& sessions, boost::asio::ssl::context* tls);
+      Sessions& sessions, const TlsContext& tls);
 
   // Where it listens, with the real port.
   const HostPort& address() const { return address_; }
@@ -77,7 +79,7 @@ class Listener {
   using Acceptor = boost::asio::ip::tcp::acceptor;
   Listener(Acceptor acceptor, HostPort address, ExecReply exec_reply,
            const Session::Context& context, Sessions& sessions,
-           boost::asio::ssl::context* tls);
+           const TlsContext& tls);
 
   boost::asio::awaitable<void> Accept();
   void Take(boost::asio::ip::tcp::socket socket);
@@ -87,7 +89,7 @@ class Listener {
   const ExecReply exec_reply_;
   const Session::Context context_;
   Sessions& sessions_;
-  boost::asio::ssl::context* const tls_;
+  const TlsContext& tls_;
   Acceptor acceptor_;
   boost::asio::steady_timer pause_;
   UniqueFd reserve_;  // given up for a moment when descriptors are out

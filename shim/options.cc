@@ -29,6 +29,7 @@ struct Raw {
   std::string config = kConfigPath;
   double auth_timeout_seconds = 5;
   double timeout_seconds = 5;
+  double reload_interval_seconds = 1;
 };
 
 absl::StatusOr<ExecReply> ParseExecReply(absl::string_view word) {
@@ -86,6 +87,7 @@ absl::Status Validate(const Raw& raw, Options& options) {
   }
   options.auth_timeout = absl::Seconds(raw.auth_timeout_seconds);
   options.answer_within = absl::Seconds(raw.timeout_seconds);
+  options.reload_interval = absl::Seconds(raw.reload_interval_seconds);
   return ValidateFiles(raw, options);
 }
 
@@ -155,6 +157,11 @@ void DeclareAsking(CLI::App& app, Raw& raw, Options& options) {
                  "Seconds that the agent may take for an answer, or to begin "
                  "a stream")
       ->envname("SPECULA_SHIM_TIMEOUT")
+      ->capture_default_str();
+  app.add_option("--reload-interval", raw.reload_interval_seconds,
+                 "Seconds between looks at the TLS files")
+      ->envname("SPECULA_SHIM_RELOAD_INTERVAL")
+      ->check(CLI::Range(0.01, 60.0))
       ->capture_default_str();
 }
 

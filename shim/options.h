@@ -36,6 +36,8 @@ struct Options {
   int max_connections_per_source = 256;
   absl::Duration auth_timeout = absl::Seconds(5);
   absl::Duration answer_within = absl::Seconds(5);
+  absl::Duration reload_interval =
+      absl::Seconds(1);  // how often TLS files are looked at
   bool check_config = false;
 };
 

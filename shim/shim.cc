@@ -8,12 +8,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/version.h"
-#include "lib/rpc/certificate.h"
 #include "shim/listener.h"
+#include "shim/material.h"
 
 namespace specula::shim {
 namespace {
@@ -38,57 +37,18 @@ void RaiseDescriptors(int connections) {
   }
 }
 
-absl::StatusOr<Credentials> LoadShimCredentials(const Options& options) {
-  ASSIGN_OR_RETURN(Credentials credentials,
-                   LoadCredentials(options.credentials));
-  if (credentials.identity.role == Role::kShim) return credentials;
-  return absl::FailedPreconditionError(
-      absl::StrCat(options.credentials.certificate, ": has the role ",
-                   RoleName(credentials.identity.role),
-                   ", not shim; make one with: specula pki shim DIR NAME"));
-}
-
-// Null: plain.
-absl::StatusOr<std::unique_ptr<boost::asio::ssl::context>> MakeTls(
-    const Options& options) {
-  if (!options.tls) return nullptr;
-  ASSIGN_OR_RETURN(const std::string chain, ReadFile(options.tls_certificate));
-  ASSIGN_OR_RETURN(const std::string key, ReadSecretFile(options.tls_key));
-  ASSIGN_OR_RETURN(const Certificate certificate, ParseCertificatePem(chain));
-  if (!certificate.server_auth) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(options.tls_certificate,
-                     ": not for servers (extendedKeyUsage lacks serverAuth)"));
-  }
-  auto context = std::make_unique<boost::asio::ssl::context>(
-      boost::asio::ssl::context::tls_server);
-  boost::system::error_code error;
-  context->use_certificate_chain(boost::asio::buffer(chain), error);
-  if (error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.tls_certificate, ": ", error.message()));
-  }
-  context->use_private_key(boost::asio::buffer(key),
-                           boost::asio::ssl::context::pem, error);
-  if (error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.tls_key, ": ", error.message(),
-                     " (is it the key of ", options.tls_certificate, "?)"));
-  }
-  // Buffers only while something is on its way.
-  SSL_CTX_set_mode(context->native_handle(), SSL_MODE_RELEASE_BUFFERS);
-  return context;
-}
-
 }  // namespace
 
 // In the order in which they are made; what is below uses what is above.
 struct Shim::Parts {
-  Parts(const Options& options, TokenSet who, const Credentials& credentials,
-        std::unique_ptr<boost::asio::ssl::context> secured)
+  Parts(const Options& options, TokenSet who, MaterialFiles looked_at,
+        Material material)
       : tokens(std::move(who)),
-        tls(std::move(secured)),
-        translator(loop, options.agent, credentials, options.answer_within),
+        files(std::move(looked_at)),
+        reload_interval(options.reload_interval),
+        tls(std::move(material.tls)),
+        translator(loop, options.agent, material.credentials,
+                   options.answer_within),
         sessions(options.max_connections,
                  // One source never gets all, or it would shut out the others.
                  std::min(options.max_connections_per_source,
@@ -96,11 +56,17 @@ struct Shim::Parts {
         context{loop,       translator,          tokens, penalties, refusals,
                 admissions, options.auth_timeout},
         signals(loop, SIGTERM, SIGINT),
-        drained(loop) {}
+        drained(loop),
+        reload(loop) {}
+
+  // Looks at the files again and again until `reload` is cancelled.
+  void WatchFiles();
 
   boost::asio::io_context loop{1};
   const TokenSet tokens;
-  const std::unique_ptr<boost::asio::ssl::context> tls;
+  MaterialFiles files;
+  const absl::Duration reload_interval;
+  TlsContext tls;
   Penalties penalties;
   LimitedLog refusals, admissions;
   Translator translator;
@@ -109,22 +75,43 @@ struct Shim::Parts {
   std::vector<std::unique_ptr<Listener>> listeners;
   boost::asio::signal_set signals;
   boost::asio::steady_timer drained;
+  boost::asio::steady_timer reload;
 };
+
+void Shim::Parts::WatchFiles() {
+  reload.expires_after(absl::ToChronoNanoseconds(reload_interval));
+  reload.async_wait([this](const boost::system::error_code& cancelled) {
+    if (cancelled) return;
+    if (auto changed = files.Poll(); !changed.has_value()) {
+      // Nothing new.
+    } else if (!changed->ok()) {
+      Log(LogLevel::kError, "new TLS material is bad; the old stays in use",
+          {{"reason", changed->status().message()}});
+    } else {
+      tls = std::move((*changed)->tls);
+      translator.SetCredentials((*changed)->credentials);
+      Log(LogLevel::kInfo, "new TLS material is in use",
+          {{"expires", absl::FormatTime((*changed)->credentials.not_after,
+                                        absl::UTCTimeZone())}});
+    }
+    WatchFiles();
+  });
+}
 
 Shim::Shim(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Shim::~Shim() = default;
 
 absl::StatusOr<std::unique_ptr<Shim>> Shim::Create(const Options& options,
                                                    TokenSet tokens) {
-  ASSIGN_OR_RETURN(const Credentials credentials, LoadShimCredentials(options));
-  ASSIGN_OR_RETURN(auto tls, MakeTls(options));
+  MaterialFiles files(options);
+  ASSIGN_OR_RETURN(Material material, files.Load());
   RaiseDescriptors(options.max_connections);
-  auto parts = std::make_unique<Parts>(options, std::move(tokens), credentials,
-                                       std::move(tls));
+  auto parts = std::make_unique<Parts>(options, std::move(tokens),
+                                       std::move(files), std::move(material));
   for (const ListenOptions& listen : options.listen) {
-    ASSIGN_OR_RETURN(std::unique_ptr<Listener> listener,
-                     Listener::Create(listen, parts->context, parts->sessions,
-                                      parts->tls.get()));
+    ASSIGN_OR_RETURN(
+        std::unique_ptr<Listener> listener,
+        Listener::Create(listen, parts->context, parts->sessions, parts->tls));
     const bool plain = !options.tls;
     const std::string address = FormatHostPort(listener->address());
     if (plain && !IsLoopback(listen.address)) {
@@ -148,11 +135,13 @@ absl::StatusOr<std::unique_ptr<Shim>> Shim::Create(const Options& options,
 void Shim::Run() {
   Parts& parts = *parts_;
   for (auto& listener : parts.listeners) listener->Start();
+  parts.WatchFiles();
   parts.signals.async_wait(
       [&parts](const boost::system::error_code& error, int signal) {
         if (error) return;
         Log(LogLevel::kInfo, "stopping", {{"signal", signal}});
         for (auto& listener : parts.listeners) listener->Stop();
+        parts.reload.cancel();
         parts.sessions.DrainAll();
         parts.drained.expires_after(absl::ToChronoNanoseconds(kDrainWithin));
         parts.drained.async_wait(
@@ -180,8 +169,7 @@ absl::StatusOr<TokenSet> LoadTokens(const Options& options,
 }
 
 absl::Status CheckConfig(const Options& options) {
-  RETURN_IF_ERROR(LoadShimCredentials(options).status());
-  return MakeTls(options).status();
+  return MaterialFiles(options).Load().status();
 }
 
 }  // namespace specula::shim

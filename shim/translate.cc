@@ -76,16 +76,19 @@ Error ErrorOf(const absl::Status& status, Verb verb) {
 Translator::Translator(boost::asio::io_context& loop, const Endpoint& agent,
                        const Credentials& credentials,
                        absl::Duration answer_within)
-    : loop_(loop),
-      agent_(agent),
-      answer_within_(answer_within),
-      questions_(MakeChannel(agent, credentials)),
-      streams_(MakeChannel(agent, credentials)) {
-  // So that the first question does not wait for a handshake.
-  questions_->GetState(/*try_to_connect=*/true);
+    : loop_(loop), agent_(agent), answer_within_(answer_within) {
+  SetCredentials(credentials);
 }
 
 Translator::~Translator() = default;
+
+void Translator::SetCredentials(const Credentials& credentials) {
+  questions_ = MakeChannel(agent_, credentials);
+  streams_ = MakeChannel(agent_, credentials);
+  clients_.clear();
+  // So that the first question does not wait for a handshake.
+  questions_->GetState(/*try_to_connect=*/true);
+}
 
 AgentClient& Translator::ClientFor(const std::string& on_behalf) {
   std::unique_ptr<AgentClient>& client = clients_[on_behalf];

@@ -60,6 +60,9 @@ class Translator {
              const Credentials& credentials, absl::Duration answer_within);
   ~Translator();
 
+  // For the calls to come; those that are out end with what they began with.
+  void SetCredentials(const Credentials& credentials);
+
   // Asks what a command with one reply asks: PING STATUS CPU MEM DISK START
   // KILL. `done` may run at once. `on_behalf` names the token.
   void Ask(const Command& command, const std::string& on_behalf, OnReply done);
@@ -96,8 +99,8 @@ class Translator {
   const absl::Duration answer_within_;
   // Apart, so that streams neither take the places of questions nor stand
   // behind them.
-  const std::shared_ptr<grpc::Channel> questions_;
-  const std::shared_ptr<grpc::Channel> streams_;
+  std::shared_ptr<grpc::Channel> questions_;
+  std::shared_ptr<grpc::Channel> streams_;
   absl::flat_hash_map<std::string, std::unique_ptr<AgentClient>> clients_;
   int stream_count_ = 0;
   absl::Duration paid_until_ = absl::ZeroDuration();

@@ -54,7 +54,7 @@ class Wire {
 };
 
 std::unique_ptr<Wire> MakePlainWire(Wire::Socket socket);
-// `context` must outlive it.
+// `context` need not outlive it: OpenSSL counts who uses what is in it.
 std::unique_ptr<Wire> MakeTlsWire(Wire::Socket socket,
                                   boost::asio::ssl::context& context);
 

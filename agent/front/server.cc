@@ -15,7 +15,8 @@ constexpr int kMostMessageBytes = 1 << 20;
 constexpr int kMostMetadataBytes = 8 << 10;
 constexpr int kMostStreamsPerConnection = 128;
 
-// A caller that has gone without a word is found out in half a minute.
+// A caller that has gone without a word is found out in half a minute; while
+// output is on its way to it, by the socket (see socket.cc).
 constexpr absl::Duration kKeepalive = absl::Seconds(20);
 constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(10);
 constexpr absl::Duration kLeastPingInterval = absl::Seconds(5);

@@ -18,6 +18,10 @@ namespace {
 
 constexpr int kBacklog = 1024;
 
+// How long what was sent may stay without an answer. gRPC's keepalive does not
+// find out who has gone while output is on its way: its ping waits behind it.
+constexpr unsigned kUnansweredMilliseconds = 20'000;
+
 struct AddressListDeleter {
   void operator()(addrinfo* list) const { freeaddrinfo(list); }
 };
@@ -53,6 +57,8 @@ absl::StatusOr<UniqueFd> Bind(const addrinfo& info, const HostPort& address) {
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   // Connections inherit it; gRPC sets it only on sockets it made itself.
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnansweredMilliseconds,
+             sizeof kUnansweredMilliseconds);
   if (info.ai_family == AF_INET6) {
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   }

@@ -70,7 +70,8 @@ Ending ClassifyUnavailable(const absl::Status& status,
   // Without this the connection stood when it broke.
   if (!Has(status, "failed to connect to all addresses") &&
       (Has(status, "Socket closed") || Has(status, "Connection reset") ||
-       Has(status, "Broken pipe") || Has(status, "GOAWAY"))) {
+       Has(status, "Broken pipe") || Has(status, "GOAWAY") ||
+       Has(status, "keepalive watchdog timeout"))) {
     return {Outcome::kLost,
             "the connection broke in the middle of the call; is the agent or "
             "the host down?"};
@@ -210,6 +211,19 @@ Ending ClassifyEnding(const absl::Status& status, const Endpoint& endpoint) {
               absl::StrCat(absl::StatusCodeToString(status.code()), ": ",
                            EscapeControls(status.message()))};
   }
+}
+
+Ending ClassifyStream(const absl::Status& status, bool begun,
+                      const Endpoint& endpoint) {
+  Ending ending = ClassifyEnding(status, endpoint);
+  if (begun && (ending.outcome == Outcome::kUnreachable ||
+                ending.outcome == Outcome::kRefused)) {
+    ending = {Outcome::kLost,
+              absl::StrCat("the connection broke in the middle of the call (",
+                           EscapeControls(status.message()),
+                           "); is the agent or the host down?")};
+  }
+  return ending;
 }
 
 std::string OutcomeWord(const CommandEnding& ending) {

@@ -44,6 +44,11 @@ struct Ending {
 // well; those of gRPC 1.51 are in the tests. Pure.
 Ending ClassifyEnding(const absl::Status& status, const Endpoint& endpoint);
 
+// The same of a stream. `begun`: something had come from the agent, so that
+// what is wrong with the way to it is that it was lost. Pure.
+Ending ClassifyStream(const absl::Status& status, bool begun,
+                      const Endpoint& endpoint);
+
 // How a command on one host ended.
 struct CommandEnding {
   Outcome outcome = Outcome::kOk;

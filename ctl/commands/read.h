@@ -15,6 +15,7 @@
 #include "ctl/interrupt.h"
 #include "ctl/json.h"
 #include "ctl/views.h"
+#include "lib/base/clock.h"
 
 // What the commands that only read have in common: ask all, print, perhaps
 // again.
@@ -122,9 +123,9 @@ int RunRead(const FleetOptions& options, Interrupt& interrupt,
         ReadRound(*targets, options, interrupt, command, RoundPrefix(first));
     if (!code.has_value()) return kExitNoResult;
     if (interrupt.interrupted()) return kExitInterrupted;
-    const absl::Time next = absl::Now() + absl::Seconds(options.watch_seconds);
-    while (absl::Now() < next) {
-      if (interrupt.Wait(next - absl::Now())) return kExitInterrupted;
+    const absl::Time next = SteadyNow() + absl::Seconds(options.watch_seconds);
+    while (SteadyNow() < next) {
+      if (interrupt.Wait(next - SteadyNow())) return kExitInterrupted;
     }
   }
 }

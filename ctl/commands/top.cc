@@ -16,6 +16,7 @@
 #include "ctl/ui/background_recording.h"
 #include "ctl/ui/live_feed.h"
 #include "ctl/ui/recording.h"
+#include "lib/base/clock.h"
 #include "lib/base/format.h"
 #include "lib/base/status_macros.h"
 
@@ -168,7 +169,7 @@ int RunTop(const TopOptions& options, const CommandContext& context,
   absl::StatusOr<Filter> filter = Filter::Parse(options.filter, state.labels);
   if (!filter.ok()) return UsageError(filter.status());
   state.filter = *std::move(filter);
-  state.SortBy(sort->column, sort->descending, absl::Now());
+  state.SortBy(sort->column, sort->descending, SteadyNow());
 
   // Before there are threads: it takes signals.
   std::unique_ptr<Screen> screen;

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "lib/base/clock.h"
 
 namespace specula::ctl {
 namespace {
@@ -94,9 +94,9 @@ absl::StatusOr<std::vector<std::string>> ResolveAll(const std::string& name,
   hints.ai_flags = ARES_AI_NOSORT;
   ares_getaddrinfo(channel.get(), name.c_str(), nullptr, &hints, TakeAnswer,
                    &answer);
-  const absl::Time end = absl::Now() + timeout;
+  const absl::Time end = SteadyNow() + timeout;
   while (!answer.done) {
-    const absl::Duration left = end - absl::Now();
+    const absl::Duration left = end - SteadyNow();
     if (left <= absl::ZeroDuration()) {
       return absl::DeadlineExceededError(
           absl::StrCat("no name server answered for ", name, " in time"));

@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "ctl/ledger/run.h"
 #include "ctl/user_files.h"
+#include "lib/base/directory.h"
 #include "lib/base/file.h"
 #include "lib/base/format.h"
 #include "lib/base/status_macros.h"
@@ -36,17 +37,6 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { closedir(directory); }
 };
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
-
-// As `mkdir -p -m 700`.
-absl::Status MakeDirectories(const std::string& path) {
-  for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
-    const std::string part = path.substr(0, slash);
-    if (mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
-      return absl::ErrnoToStatus(errno, absl::StrCat("cannot make ", part));
-    }
-    if (slash == std::string::npos) return absl::OkStatus();
-  }
-}
 
 // The id of a file of ours; 0: none of ours.
 int64_t IdOf(absl::string_view name) {
@@ -112,7 +102,7 @@ absl::StatusOr<std::vector<int64_t>> LedgerStore::Ids() const {
 }
 
 absl::StatusOr<int64_t> LedgerStore::Add(ledger::Run run) const {
-  RETURN_IF_ERROR(MakeDirectories(directory_));
+  RETURN_IF_ERROR(MakeDirectories(directory_, 0700, 0700).status());
   ASSIGN_OR_RETURN(std::vector<File> files, Files());
   int64_t id = files.empty() ? 0 : files.front().id;
   for (int i = 0; i < kMostTries; ++i) {

@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "clients/cpp/watch_call.h"
 #include "ctl/from_proto.h"
+#include "lib/base/clock.h"
 #include "lib/base/format.h"
 #include "lib/base/unique_fd.h"
 
@@ -170,7 +171,7 @@ bool LiveFeed::Core::MustEnd(const Host& host, absl::Time now) const {
 
 LiveFeed::Core::Due LiveFeed::Core::FindDue() {
   Due due;
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   absl::MutexLock lock(&mutex_);
   if (closed_) return due;
   size_t connecting = 0;
@@ -260,7 +261,7 @@ void LiveFeed::Core::BeginStream(Begin begin) {
 
 bool LiveFeed::Core::OnSnapshot(size_t index, uint64_t stream,
                                 v1::WatchResponse response) {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   const size_t bytes = response.ByteSizeLong();
   auto sample = std::make_shared<const v1::WatchResponse>(std::move(response));
   std::shared_ptr<WatchCall> cut;
@@ -323,7 +324,7 @@ std::shared_ptr<WatchCall> LiveFeed::Core::DropLocked(Host& host) {
 
 void LiveFeed::Core::EndLocked(size_t index, Ending ending) {
   Host& host = hosts_[index];
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   std::uniform_real_distribution<double> jitter(0.75, 1.25);
   host.due = now + host.backoff * jitter(random_);
   host.backoff = std::min(host.backoff * 2, options_.most_backoff);
@@ -424,7 +425,7 @@ Feed::News LiveFeed::Take() { return core_->Take(); }
 
 int LiveFeed::wake_fd() const { return core_->wake_fd(); }
 
-absl::Time LiveFeed::Now() const { return absl::Now(); }
+absl::Time LiveFeed::Now() const { return SteadyNow(); }
 
 void LiveFeed::FocusOn(std::optional<size_t> host, v1::ProcessOrder order) {
   core_->FocusOn(host, order);

@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 
 namespace specula {
@@ -13,6 +14,20 @@ inline absl::Duration MonotonicNow() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return absl::DurationFromTimespec(now);
+}
+
+// What absl::Now() would say had nobody moved the clock since this was first
+// called: CLOCK_BOOTTIME, which goes on in suspend. For deadlines, ages and how
+// long something took; never for what is compared with a certificate or with
+// another host. Thread-safe.
+inline absl::Time SteadyNow() {
+  const auto since_boot = [] {
+    timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return absl::DurationFromTimespec(now);
+  };
+  static const absl::Time kBoot = absl::Now() - since_boot();
+  return kBoot + since_boot();
 }
 
 }  // namespace specula

@@ -159,13 +159,18 @@ std::string Program(const std::string& name) {
   return absl::StrCat(SPECULA_PROGRAMS, "/", name);
 }
 
-Pki::Pki() {
+Pki::Pki(absl::Time now) {
   const std::string& directory = directory_.path();
-  Must(ctl::InitAuthority(directory, {}).status());
-  Must(ctl::IssueAgent(directory, "localhost", {"127.0.0.1"}, {}).status());
-  Must(ctl::IssueClient(directory, "viewer", Role::kViewer, {}).status());
-  Must(ctl::IssueClient(directory, "operator", Role::kOperator, {}).status());
-  Must(ctl::IssueClient(directory, "admin", Role::kAdmin, {}).status());
+  ctl::AuthorityOptions authority;
+  authority.now = now;
+  ctl::IssueOptions issue;
+  issue.now = now;
+  Must(ctl::InitAuthority(directory, authority).status());
+  Must(ctl::IssueAgent(directory, "localhost", {"127.0.0.1"}, issue).status());
+  Must(ctl::IssueClient(directory, "viewer", Role::kViewer, issue).status());
+  Must(
+      ctl::IssueClient(directory, "operator", Role::kOperator, issue).status());
+  Must(ctl::IssueClient(directory, "admin", Role::kAdmin, issue).status());
 }
 
 Credentials Pki::Load(const std::string& name) const {
@@ -219,6 +224,9 @@ AgentProcess::AgentProcess(const Pki& pki, const AgentOptions& options) {
                      pki.File("state")};
   start.arguments.insert(start.arguments.end(), options.arguments.begin(),
                          options.arguments.end());
+  start.arguments.insert(start.arguments.begin(), options.before.begin(),
+                         options.before.end());
+  start.environment = options.environment;
   start.open_files = options.open_files;
   process_ = std::make_unique<Process>(start);
   EXPECT_TRUE(AwaitNextFront()) << Log();

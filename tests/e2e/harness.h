@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "clients/cpp/agent_client.h"
 #include "clients/cpp/channel.h"
@@ -90,7 +91,8 @@ std::string Program(const std::string& name);
 // 127.0.0.1), and the callers viewer, operator and admin.
 class Pki {
  public:
-  Pki();
+  // `now`: when all of it is issued.
+  explicit Pki(absl::Time now = absl::Now());
   const std::string& path() const { return directory_.path(); }
   std::string File(const std::string& name) const {
     return directory_.File(name);
@@ -111,6 +113,8 @@ struct AgentOptions {
   std::vector<std::string> arguments =
       {};  // further ones; the last of a kind counts
   rlim_t open_files = 0;
+  std::vector<std::string> before = {};       // words that run the program
+  std::vector<std::string> environment = {};  // NAME=VALUE
 };
 
 // A specula-agent on a free port of 127.0.0.1.

@@ -56,13 +56,16 @@ std::string NextSocket(const TemporaryDirectory& directory) {
 
 }  // namespace
 
-Tmux::Tmux(const TemporaryDirectory& directory, int width, int height)
+Tmux::Tmux(const TemporaryDirectory& directory, int width, int height,
+           std::vector<std::string> before)
     : socket_(NextSocket(directory)) {
-  const Result made = RunProgram(
-      {"/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8",
-       "TERM=xterm-256color", "/usr/bin/tmux", "-u", "-S", socket_, "-f",
-       "/dev/null", "new-session", "-d", "-x", absl::StrCat(width), "-y",
-       absl::StrCat(height), "env PS1='shell> ' bash --norc --noprofile"});
+  for (const std::string& word : std::vector<std::string>{
+           "/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8",
+           "TERM=xterm-256color", "/usr/bin/tmux", "-u", "-S", socket_, "-f",
+           "/dev/null", "new-session", "-d", "-x", absl::StrCat(width), "-y",
+           absl::StrCat(height), "env PS1='shell> ' bash --norc --noprofile"})
+    before.push_back(word);
+  const Result made = RunProgram(before);
   EXPECT_EQ(made.exit_code, 0) << made.err;
   // A status line would take one of the lines.
   Run({"set-option", "-g", "status", "off"});

@@ -13,8 +13,10 @@ namespace specula::testing {
 // prompt is "shell>".
 class Tmux {
  public:
-  // The socket is in `directory`.
-  Tmux(const TemporaryDirectory& directory, int width, int height);
+  // The socket is in `directory`. `before`: words that run what follows them,
+  // elsewhere for instance.
+  Tmux(const TemporaryDirectory& directory, int width, int height,
+       std::vector<std::string> before = {});
   ~Tmux();
   Tmux(const Tmux&) = delete;
   Tmux& operator=(const Tmux&) = delete;

@@ -137,6 +137,8 @@ TEST(OutcomeTest, MessagesOfGrpcAreUnderstood) {
        "lost", "in the middle of the call"},
       {absl::StatusCode::kUnavailable, "GOAWAY received", "lost",
        "in the middle of the call"},
+      {absl::StatusCode::kUnavailable, "keepalive watchdog timeout", "lost",
+       "in the middle of the call"},
       {absl::StatusCode::kUnavailable, "the agent is stopping", "lost",
        "the agent was stopping"},
       {absl::StatusCode::kUnavailable, "something new\x1b[2J", "unreachable",
@@ -165,6 +167,23 @@ TEST(OutcomeTest, MessagesOfGrpcAreUnderstood) {
     EXPECT_THAT(ending.reason, Not(HasSubstr("\n"))) << test.message;
     EXPECT_THAT(ending.reason, Not(HasSubstr("\x1b"))) << test.message;
   }
+}
+
+TEST(OutcomeTest, AStreamThatHadBegunWasLost) {
+  const Endpoint endpoint{{"vm1", 60120}, ""};
+  const absl::Status no_route =
+      absl::UnavailableError("recvmsg:No route to host");
+  EXPECT_EQ(ClassifyStream(no_route, false, endpoint).outcome,
+            Outcome::kUnreachable);
+  const Ending lost = ClassifyStream(no_route, true, endpoint);
+  EXPECT_EQ(lost.outcome, Outcome::kLost);
+  EXPECT_THAT(lost.reason, HasSubstr("No route to host"));
+  // What the agent itself says stays what it is.
+  EXPECT_EQ(
+      ClassifyStream(absl::PermissionDeniedError("no"), true, endpoint).outcome,
+      Outcome::kDenied);
+  EXPECT_EQ(ClassifyStream(absl::OkStatus(), true, endpoint).outcome,
+            Outcome::kOk);
 }
 
 TEST(OutcomeTest, TheOwnVerifiersWordsComeWithoutTheFrame) {

@@ -6,6 +6,7 @@
 #include <openssl/provider.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -18,12 +19,9 @@
 #include "ctl/pki/authority.h"
 #include "gtest/gtest.h"
 #include "lib/rpc/openssl_ptr.h"
-#include "tests/lib/base/testing.h"
 
 namespace specula {
 namespace {
-
-using ::specula::testing::TempDirectory;
 
 // The policy holds for a whole process and for good, so each test is a process
 // of its own: it runs the test again up to this line ("threadsafe" death tests)
@@ -209,15 +207,22 @@ TEST_F(TlsPolicyTest, TheEnvironmentIsCleanedOfWhatWouldChangeIt) {
   EXPECT_EXIT(CheckEnvironment(), ::testing::ExitedWithCode(0), "");
 }
 
+// A file that goes with its process: the children of these tests never come
+// back to remove one.
+std::string InMemory(const std::string& content) {
+  const int fd = memfd_create("openssl.cnf", 0);
+  EXPECT_EQ(write(fd, content.data(), content.size()),
+            static_cast<ssize_t>(content.size()));
+  return absl::StrCat("/proc/self/fd/", fd);
+}
+
 [[noreturn]] void CheckForeignConfiguration(const std::string& path) {
   setenv("OPENSSL_CONF", path.c_str(), 1);
   CheckOptions();
 }
 
 TEST_F(TlsPolicyTest, AConfigurationOfTheUserDoesNotCount) {
-  TempDirectory directory;
-  const std::string path = directory.Write(
-      "openssl.cnf",
+  const std::string path = InMemory(
       "openssl_conf=d\n[d]\nssl_conf=s\n[s]\nsystem_default=x\n[x]\n"
       "MinProtocol=TLSv1\nNumTickets=2\n");
   EXPECT_EXIT(CheckForeignConfiguration(path), ::testing::ExitedWithCode(0),
@@ -284,8 +289,7 @@ TEST_F(TlsPolicyTest, WhatTls13NeedsIsThereAndNothingElse) {
 }
 
 TEST_F(TlsPolicyTest, ItSaysThatItCameTooLate) {
-  TempDirectory directory;
-  const std::string path = directory.Write("openssl.cnf", "");
+  const std::string path = InMemory("");
   EXPECT_EXIT(CheckTooLate(path), ::testing::ExitedWithCode(0), "");
 }
 
