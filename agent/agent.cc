@@ -10,6 +10,7 @@
 #include "agent/facts.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/version.h"
 
 namespace specula::agent {
 namespace {
@@ -78,7 +79,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(
   ASSIGN_OR_RETURN(std::unique_ptr<TlsMaterial> material,
                    TlsMaterial::Load(options.tls));
   ASSIGN_OR_RETURN(std::unique_ptr<audit::Writer> audit,
-                   audit::Writer::Open(options.audit_log, SPECULA_VERSION));
+                   audit::Writer::Open(options.audit_log, kVersion));
   std::unique_ptr<Agent> agent(new Agent(options, std::move(material),
                                          std::move(audit), std::move(broker),
                                          std::move(lost)));

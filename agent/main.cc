@@ -23,6 +23,7 @@
 #include "lib/base/log.h"
 #include "lib/base/service_manager.h"
 #include "lib/base/standard_fds.h"
+#include "lib/base/version.h"
 #include "lib/rpc/callback_threads.h"
 #include "lib/rpc/tls_policy.h"
 
@@ -87,7 +88,7 @@ int RunFront(const Options& options, specula::UniqueFd broker) {
       {{"address", FormatHostPort((*agent)->address())},
        {"health", health == nullptr ? "none" : FormatHostPort(*health)},
        {"pid", getpid()},
-       {"version", SPECULA_VERSION}});
+       {"version", specula::kVersion}});
   int signal = 0;
   sigwait(&stop_signals, &signal);
   Log(LogLevel::kInfo, "stopping", {{"signal", signal}});

@@ -4,6 +4,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <utility>
 
 #include "CLI/CLI.hpp"
@@ -11,13 +13,18 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/broker/users.h"
+#include "agent/man_text.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/version.h"
+#include "lib/config/man_page.h"
+#include "lib/config/option_text.h"
 #include "lib/config/settings.h"
 
 namespace specula::agent {
 namespace {
 
 constexpr char kConfigPath[] = "/etc/specula/agent.toml";
+constexpr char kStateDirectory[] = "/var/lib/specula";
 constexpr char kFrontUser[] = "specula";
 constexpr uint16_t kPort = 60120;
 
@@ -35,7 +42,7 @@ struct Raw {
 };
 
 std::string DefaultStateDirectory() {
-  if (geteuid() == 0) return "/var/lib/specula";
+  if (geteuid() == 0) return kStateDirectory;
   const char* base = getenv("XDG_STATE_HOME");
   if (base != nullptr && *base == '/')
     return absl::StrCat(base, "/specula/agent");
@@ -114,7 +121,7 @@ absl::Status Validate(const Raw& raw, Options& options) {
 }
 
 void Declare(CLI::App& app, Raw& raw, Options& options) {
-  app.set_version_flag("--version", SPECULA_VERSION);
+  app.set_version_flag("--version", kVersion);
   app.option_defaults()->take_last();
   app.add_option("--config", raw.config,
                  "Configuration file (TOML); its keys are these options' names")
@@ -268,10 +275,19 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
       "The agent of Specula: answers over gRPC with mutual TLS how busy this "
       "host is.",
       "specula-agent");
-  options.state_directory = DefaultStateDirectory();
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.footer(
+      "Exit code: 0 told to end, 1 cannot start or go on, 2 wrong usage.\n\n"
+      "Examples: specula-agent --ca ca.crt --cert vm1.crt --key vm1.key\n"
+      "          specula-agent --check-config");
+  // The page is the same whoever makes it.
+  options.state_directory = argc > 1 && strcmp(argv[1], kManWord) == 0
+                                ? kStateDirectory
+                                : DefaultStateDirectory();
   Declare(app, raw, options);
   DeclareCeiling(app, raw, options.ceiling);
   DeclareProbe(app, raw);
+  if (PrintManPageIfAsked(argc, argv, app, AgentManText())) return 0;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

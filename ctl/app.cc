@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iostream>
+#include <memory>
 #include <string>
 
 #include "CLI/CLI.hpp"
@@ -12,7 +13,11 @@
 #include "ctl/commands/read.h"
 #include "ctl/exit_code.h"
 #include "ctl/interrupt.h"
+#include "ctl/man_text.h"
 #include "ctl/user_files.h"
+#include "lib/base/version.h"
+#include "lib/config/man_page.h"
+#include "lib/config/option_text.h"
 #include "lib/config/settings.h"
 #include "lib/rpc/tls_policy.h"
 
@@ -67,7 +72,8 @@ int OwnWords(int argc, char** argv) {
 int RunApp(int argc, char** argv) {
   CLI::App app("Specula: the eye and the hand over a fleet of Linux machines.",
                "specula");
-  app.set_version_flag("--version", SPECULA_VERSION);
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
   app.fallthrough();  // options of the fleet may stand before or after the
                       // command
@@ -107,11 +113,12 @@ int RunApp(int argc, char** argv) {
       "usage,\n"
       "130 interrupted; exec on one host: that of the command (see exec "
       "--help).\n\n"
-      "Example: specula --hosts vm[01-64] --ca ca.crt --cert me.crt --key "
+      "Example: specula --hosts 'vm[01-64]' --ca ca.crt --cert me.crt --key "
       "me.key status");
   if (argc > 1 && strcmp(argv[1], "__complete") == 0) {
     return RunComplete(app, context, {argv + 2, argv + argc});
   }
+  if (PrintManPageIfAsked(argc, argv, app, ControllerManText())) return kExitOk;
   const int own = OwnWords(argc, argv);
   if (own < argc) context.words.emplace(argv + own + 1, argv + argc);
   try {

@@ -5,7 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "lib/config/option_text.h"
 
 namespace specula::ctl {
 namespace {
@@ -60,20 +60,6 @@ void Step(const std::string& word, Place& place) {
   } else {
     ++place.positionals;
   }
-}
-
-// "TEXT:{any,started,none}" has its values in braces; "{cpu->1}" maps them.
-std::vector<std::string> ChoicesOf(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
-  const size_t open = type.find('{');
-  const size_t close = type.find('}');
-  if (open == std::string::npos || close == std::string::npos) return {};
-  std::vector<std::string> choices =
-      absl::StrSplit(type.substr(open + 1, close - open - 1), ',');
-  for (std::string& choice : choices) {
-    choice.resize(std::min(choice.size(), choice.find("->")));
-  }
-  return choices;
 }
 
 // Completes the part of a host set behind its last operator.

@@ -12,7 +12,8 @@ build=(g++ cmake ninja-build ccache pkg-config git ca-certificates
   libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libprotoc-dev
   libabsl-dev libssl-dev libc-ares-dev libre2-dev zlib1g-dev
   libboost-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev libncurses-dev libedit-dev netcat-openbsd)
-tests=(libgtest-dev libgmock-dev libbenchmark-dev openssl procps tmux zsh fish
+tests=(libgtest-dev libgmock-dev libbenchmark-dev openssl procps iproute2 tmux zsh fish man-db mandoc groff-base
+  systemd systemd-container debootstrap lintian logrotate
   python3 python3-grpcio python3-protobuf python3-pytest python3-pip python3-setuptools python3-wheel)
 lint=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev nodejs npm python3-venv openjdk-17-jdk-headless maven buildah podman crun)
 

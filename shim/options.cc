@@ -1,6 +1,7 @@
 #include "shim/options.h"
 
 #include <cstdio>
+#include <memory>
 #include <utility>
 
 #include "CLI/CLI.hpp"
@@ -8,7 +9,11 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/version.h"
+#include "lib/config/man_page.h"
+#include "lib/config/option_text.h"
 #include "lib/config/settings.h"
+#include "shim/man_text.h"
 
 namespace specula::shim {
 namespace {
@@ -179,7 +184,12 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
       "The shim of Specula: serves the older framed-TCP text protocol and asks "
       "an agent.",
       "specula-shim");
-  app.set_version_flag("--version", SPECULA_VERSION);
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.footer(
+      "Exit code: 0 told to end, 1 cannot start, 2 wrong usage.\n\n"
+      "Example: specula-shim --agent vm1:60120 --token-file tokens --ca ca.crt "
+      "--cert shim1.crt --key shim1.key");
+  app.set_version_flag("--version", kVersion);
   app.option_defaults()->take_last();
   app.add_option("--config", raw.config,
                  "Configuration file (TOML); its keys are these options' names")
@@ -189,6 +199,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
                "Check options and files, say what is wrong, and leave");
   DeclareServing(app, raw, options);
   DeclareAsking(app, raw, options);
+  if (PrintManPageIfAsked(argc, argv, app, ShimManText())) return 0;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -11,6 +11,7 @@
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/version.h"
 #include "lib/rpc/certificate.h"
 #include "shim/listener.h"
 
@@ -138,7 +139,7 @@ absl::StatusOr<std::unique_ptr<Shim>> Shim::Create(const Options& options,
          {"exec_reply",
           listen.exec_reply == ExecReply::kSummary ? "summary" : "stream"},
          {"agent", FormatHostPort(options.agent.address)},
-         {"version", SPECULA_VERSION}});
+         {"version", kVersion}});
     parts->listeners.push_back(std::move(listener));
   }
   return std::unique_ptr<Shim>(new Shim(std::move(parts)));

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "agent/metrics/to_proto.h"
+#include "lib/base/version.h"
 
 namespace specula::agent {
 namespace {
@@ -30,7 +31,7 @@ void AboutAgent::Fill(v1::StatusResponse* status) const {
   const TlsMaterial::State state = material_.state();
   if (!facts_.hostname.empty())
     status->mutable_host()->set_hostname(facts_.hostname);
-  agent.set_version(SPECULA_VERSION);
+  agent.set_version(kVersion);
   *agent.mutable_certificate_expire_time() = ToProto(state.expire_time);
   agent.set_certificate_generation(state.generation);
   agent.set_reload_error(state.error);

@@ -88,6 +88,8 @@ void AddAuditCommand(CLI::App& app, CommandContext& context) {
       ->add_option("FILE", *files,
                    "Audit log; of a rotated one all files, the oldest first")
       ->required();
+  verify->footer(
+      "Example: specula audit verify audit.jsonl.2 audit.jsonl.1 audit.jsonl");
   verify->callback([&context, files] {
     context.run = [files](Interrupt& interrupt) {
       return Verify(*files, interrupt);

@@ -79,7 +79,9 @@ void AddConsoleCommand(CLI::App& app, CommandContext& context) {
       "from standard\n"
       "input; then the exit code is 0 if all went well, 255 if some host gave "
       "no result,\n"
-      "1 if some command failed, 2 if some line was wrong.");
+      "1 if some command failed, 2 if some line was wrong.\n\n"
+      "Examples: specula console\n"
+      "          printf 'STATUS\\nEXEC uptime\\n' | specula console");
   command->callback([&context] {
     context.run = [&context](Interrupt&) { return RunConsole(context); };
   });

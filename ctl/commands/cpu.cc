@@ -24,6 +24,7 @@ void AddCpuCommand(CLI::App& app, CommandContext& context) {
       app.add_subcommand("cpu", "CPU time by state, in percent of the machine");
   auto cores = std::make_shared<bool>(false);
   command->add_flag("--cores", *cores, "A row for each core as well");
+  command->footer("Example: specula cpu --cores");
   command->callback([&context, cores] {
     context.run = [&context, cores](Interrupt& interrupt) {
       return RunRead(context.options, interrupt, CpuCommand(*cores));

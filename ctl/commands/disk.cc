@@ -25,6 +25,7 @@ void AddDiskCommand(CLI::App& app, CommandContext& context) {
   auto io = std::make_shared<bool>(false);
   command->add_flag("--io", *io,
                     "Reads and writes of each disk instead of file systems");
+  command->footer("Example: specula disk --io --watch 5");
   command->callback([&context, io] {
     context.run = [&context, io](Interrupt& interrupt) {
       return RunRead(context.options, interrupt, DiskCommand(*io));

@@ -65,6 +65,7 @@ ReadCommand<Healthy> PingCommand() { return HealthCommand(ViewPing); }
 void AddListCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand(
       "list", "The hosts with their ids, and whether they answer");
+  command->footer("Example: specula list");
   command->callback([&context] {
     context.run = [&context](Interrupt& interrupt) {
       return RunRead(context.options, interrupt, ListCommand());
@@ -77,6 +78,7 @@ void AddPingCommand(CLI::App& app, CommandContext& context) {
       app.add_subcommand("ping",
                          "How long each host takes to answer, the first time "
                          "with the TLS handshake");
+  command->footer("Example: specula ping --watch 1");
   command->callback([&context] {
     context.run = [&context](Interrupt& interrupt) {
       return RunRead(context.options, interrupt, PingCommand());

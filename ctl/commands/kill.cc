@@ -121,6 +121,12 @@ void AddKillCommand(CLI::App& app, CommandContext& context) {
                       "Every process whose name this regular expression (RE2) "
                       "matches,\non all hosts; shows them and asks first");
   command->add_flag("--yes", options->confirmed, "Do not ask");
+  command->footer(
+      "Exit code: 0 it was signalled everywhere, 255 on some host it was not, "
+      "or nothing is\n"
+      "known.\n\n"
+      "Examples: specula kill vm1 4711 --tree\n"
+      "          specula kill @web --name '^worker' --signal HUP");
   command->callback([&context, options] {
     context.run = [&context, options](Interrupt& interrupt) {
       return RunKill(*options, context, interrupt);

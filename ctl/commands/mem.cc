@@ -20,6 +20,7 @@ ReadCommand<v1::MemResponse> MemCommand() {
 void AddMemCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand(
       "mem", "Memory, swap and huge pages; used = total - available");
+  command->footer("Example: specula mem");
   command->callback([&context] {
     context.run = [&context](Interrupt& interrupt) {
       return RunRead(context.options, interrupt, MemCommand());

@@ -149,6 +149,14 @@ void AddPkiCommand(CLI::App& app, CommandContext& context) {
       ->add_option("CERTIFICATE", options->serial_or_file,
                    "Serial in hex, or a PEM file")
       ->required();
+  init->footer("Example: specula pki init ca --trust-domain example.net");
+  agent->footer(
+      "Example: specula pki agent ca vm1 --san vm1.example.net --san 10.0.0.1");
+  client->footer(
+      "Example: specula pki client ca alice --role operator --days 90");
+  shim->footer("Example: specula pki shim ca shim1");
+  show->footer("Example: specula pki show ca/alice.crt");
+  revoke->footer("Example: specula pki revoke ca ca/alice.crt");
 }
 
 }  // namespace specula::ctl

@@ -40,6 +40,7 @@ void AddPsCommand(CLI::App& app, CommandContext& context) {
           CLI::CheckedTransformer(std::map<std::string, v1::ProcessOrder>{
               {"cpu", v1::PROCESS_ORDER_CPU},
               {"mem", v1::PROCESS_ORDER_MEMORY}}));
+  command->footer("Example: specula --hosts '@web' ps -n 5 --sort mem");
   command->callback([&context, options] {
     context.run = [&context, options](Interrupt& interrupt) {
       v1::ProcessesRequest request;

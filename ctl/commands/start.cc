@@ -51,7 +51,8 @@ void AddStartCommand(CLI::App& app, CommandContext& context) {
       "it runs everywhere,\n"
       "255 on some host it does not, or nothing is known (the reason is on "
       "standard "
-      "error).");
+      "error).\n\n"
+      "Example: specula start vm1 --cwd /srv -- ./server --port 8080");
   command->callback([&context, options] {
     context.takes_words = true;
     context.run = [&context, options](Interrupt& interrupt) {

@@ -21,6 +21,9 @@ void AddStatusCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand(
       "status",
       "One line for each host: CPU, memory, disk, load, network, uptime");
+  command->footer(
+      "Examples: specula status\n"
+      "          specula status --hosts 'vm[01-64]' --json");
   command->callback([&context] {
     context.run = [&context](Interrupt& interrupt) {
       return RunRead(context.options, interrupt, StatusCommand());

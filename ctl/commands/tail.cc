@@ -83,7 +83,9 @@ void AddTailCommand(CLI::App& app, CommandContext& context) {
       "standard error.\n"
       "Exit code: 0, also when Ctrl-C ends a --follow; 255 no result, with the "
       "reason on\n"
-      "standard error; 141 nobody read the output.");
+      "standard error; 141 nobody read the output.\n\n"
+      "Examples: specula tail vm1 /var/log/syslog -n 100\n"
+      "          specula tail @db /var/log/syslog -f --grep 'error|fatal'");
   command->callback([&context, options] {
     context.run = [&context, options](Interrupt& interrupt) {
       return RunTail(*options, context, interrupt);

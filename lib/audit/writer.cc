@@ -134,15 +134,30 @@ absl::Status Writer::OpenFile() {
 }
 
 absl::Status Writer::ContinueChain() {
-  if (size_ == 0) return absl::OkStatus();
+  if (size_ > 0) return ContinueFrom(fd_.get(), size_, path_);
+  // Rotated while nobody wrote. A part that cannot be read, or is no log, is as
+  // one that is not there: the chain begins anew, and its seq says so.
+  const std::string rotated = absl::StrCat(path_, ".1");
+  const UniqueFd part(open(rotated.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+                                                O_NOCTTY | O_NONBLOCK));
+  struct stat info;
+  if (part.valid() && fstat(part.get(), &info) == 0 && info.st_size > 0 &&
+      CheckFile(info, rotated).ok()) {
+    ContinueFrom(part.get(), info.st_size, rotated).IgnoreError();
+  }
+  return absl::OkStatus();
+}
+
+// Continues the chain of the first `size` bytes of `fd`, which `path` names.
+absl::Status Writer::ContinueFrom(int fd, int64_t size,
+                                  const std::string& path) {
   const size_t length =
-      static_cast<size_t>(std::min<int64_t>(size_, kMaxTailBytes));
-  ASSIGN_OR_RETURN(const std::string text,
-                   ReadBefore(fd_.get(), size_, length, path_));
+      static_cast<size_t>(std::min<int64_t>(size, kMaxTailBytes));
+  ASSIGN_OR_RETURN(const std::string text, ReadBefore(fd, size, length, path));
   const Tail tail = ScanTail(text);
-  if (!tail.last && static_cast<int64_t>(length) < size_) {
+  if (!tail.last && static_cast<int64_t>(length) < size) {
     return absl::DataLossError(absl::StrCat("the last ", length, " bytes of ",
-                                            path_,
+                                            path,
                                             " hold no record; move it away"));
   }
   bool closed = false;

@@ -35,7 +35,8 @@ namespace specula::audit {
 class Writer {
  public:
   // Opens the log at `path`, or makes it (mode 0600). Continues the chain of
-  // what is there and writes a record of stage kOpened with this process's pid
+  // what is there, of `path`.1 if that is nothing (it was rotated while nobody
+  // wrote), and writes a record of stage kOpened with this process's pid
   // and `version`; before it one of stage kGap if the last writer did not Close
   // or its last line is torn.
   //   UNAVAILABLE: another writer has it open; it may be about to end.
@@ -80,6 +81,8 @@ class Writer {
   absl::Status Start() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status OpenFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ContinueChain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ContinueFrom(int fd, int64_t size, const std::string& path)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status FollowPath() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status AppendLocked(Record record)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

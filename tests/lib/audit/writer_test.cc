@@ -259,6 +259,39 @@ TEST_F(AuditWriterTest, FollowsRotationByRenameWithAndWithoutANewFile) {
   EXPECT_EQ(info.st_mode & 07777, 0600U);
 }
 
+TEST_F(AuditWriterTest, ContinuesTheChainOfWhatWasRotatedWhileNobodyWrote) {
+  const std::string old = directory_.Path("audit.log.1");
+  EXPECT_THAT(Open()->Close(), IsOk());
+  ASSERT_EQ(rename(path_.c_str(), old.c_str()), 0);
+  EXPECT_THAT(Open()->Close(), IsOk());
+  Verdict verdict = VerifyTexts({Read(old), Read(path_)});
+  EXPECT_EQ(Finding(verdict), "intact");
+  EXPECT_EQ(verdict.gaps, 0);
+  EXPECT_EQ(verdict.records, 4);
+
+  // Killed before.
+  ASSERT_EQ(unlink(path_.c_str()), 0);
+  Open();
+  ASSERT_EQ(rename(path_.c_str(), old.c_str()), 0);
+  Open();
+  verdict = VerifyTexts({Read(old), Read(path_)});
+  EXPECT_EQ(Finding(verdict), "intact");
+  EXPECT_EQ(verdict.gaps, 1);
+}
+
+TEST_F(AuditWriterTest, WhatIsNoLogInTheRotatedPlaceDoesNoHarm) {
+  const std::string old = directory_.Path("audit.log.1");
+  directory_.Write("audit.log.1", std::string(8 << 20, 'x'));
+  ASSERT_EQ(chmod(old.c_str(), 0600), 0);
+  Open();
+  ExpectIntact(0);
+  ASSERT_EQ(unlink(path_.c_str()), 0);
+  ASSERT_EQ(unlink(old.c_str()), 0);
+  ASSERT_EQ(symlink("/dev/zero", old.c_str()), 0);
+  Open();
+  ExpectIntact(0);
+}
+
 TEST_F(AuditWriterTest, AFileThatWasRemovedIsMadeAnewAndItsLinesAreMissing) {
   const std::unique_ptr<Writer> writer = Open();
   const std::string before = Read(path_);

@@ -1,0 +1,23 @@
+# Read by cpack for each kind of package: what is not known when CMake configures.
+file(STRINGS ${CPACK_SPECULA_BINARY_DIR}/version.txt CPACK_PACKAGE_VERSION LIMIT_COUNT 1)
+file(STRINGS ${CPACK_SPECULA_BINARY_DIR}/source_date.txt date LIMIT_COUNT 1)
+# The times of all files, in the packages and of the packages.
+if(NOT DEFINED ENV{SOURCE_DATE_EPOCH} AND NOT date STREQUAL "")
+  set(ENV{SOURCE_DATE_EPOCH} ${date})
+endif()
+set(architecture ${CPACK_DEBIAN_PACKAGE_ARCHITECTURE})
+if(CPACK_GENERATOR STREQUAL "DEB")
+  set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+  set(CPACK_DEBIAN_PACKAGE_VERSION ${CPACK_PACKAGE_VERSION})
+  foreach(component AGENT SHIM CTL)
+    set(CPACK_DEBIAN_${component}_FILE_NAME
+        ${CPACK_DEBIAN_${component}_PACKAGE_NAME}_${CPACK_PACKAGE_VERSION}_${architecture}.deb)
+  endforeach()
+else()
+  set(CPACK_PACKAGING_INSTALL_PREFIX /)
+  set(CPACK_ARCHIVE_COMPONENT_INSTALL ON)
+  set(CPACK_COMPONENT_INCLUDE_TOPLEVEL_DIRECTORY ON)
+  set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
+  set(CPACK_PACKAGE_FILE_NAME specula_${CPACK_PACKAGE_VERSION}_${architecture})
+  set(CPACK_ARCHIVE_FILE_NAME ${CPACK_PACKAGE_FILE_NAME})
+endif()

@@ -1,0 +1,80 @@
+"""The fenced blocks of a Markdown page, and what their info strings say to the test of commands.
+
+  ```sh                  run as printed; must end with exit code 0
+  ```sh exit=1           with that code
+  ```sh serves           a server: must say "listening"; it is ended with the page
+  ```sh endless          goes on for ever: must still run after two seconds, Ctrl-C ends it
+  ```sh needs=WHAT       cannot be run on a machine of tests, because it takes WHAT; it is looked at only
+  ```toml file=PATH      what the reader is to put there; the following commands find it
+"""
+import re
+from dataclasses import dataclass, field
+
+WORDS = {"serves", "endless"}
+KEYS = {"exit", "needs", "file"}
+NEEDS = {"build", "container", "kubernetes", "network", "root", "ssh", "toolchain"}
+SHELLS = {"sh", "bash", "console", "shell"}
+
+
+@dataclass
+class Block:
+    page: str
+    line: int  # of its first line
+    language: str
+    text: str
+    marks: dict = field(default_factory=dict)
+
+    @property
+    def where(self):
+        return f"{self.page}:{self.line}"
+
+    @property
+    def is_commands(self):
+        return self.language in SHELLS
+
+
+def read_marks(page, line, words):
+    marks = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if (not equals and key in WORDS) or (equals and key in KEYS and value):
+            marks[key] = value
+        else:
+            raise ValueError(f"{page}:{line}: '{word}' is no mark of a block; see tests/docs/blocks.py")
+    if "needs" in marks and marks["needs"] not in NEEDS:
+        raise ValueError(f"{page}:{line}: needs={marks['needs']}; known are {', '.join(sorted(NEEDS))}")
+    return marks
+
+
+def read_blocks(page, text):
+    """The blocks of a page, in order. ValueError for one that does not end or is marked oddly."""
+    blocks, open_block, fence = [], None, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        match = re.match(r"^\s*(`{3,})\s*(.*)$", line)
+        if open_block is None and match:
+            fence = match.group(1)
+            language, *words = match.group(2).split() or [""]
+            open_block = Block(page, number + 1, language, "")
+            # Other languages may say what they like.
+            if open_block.is_commands or language == "toml":
+                open_block.marks = read_marks(page, number, words)
+        elif open_block is not None and match and match.group(1) == fence and not match.group(2):
+            blocks.append(open_block)
+            open_block = None
+        elif open_block is not None:
+            open_block.text += line + "\n"
+    if open_block is not None:
+        raise ValueError(f"{page}:{open_block.line}: the block does not end")
+    return blocks
+
+
+def inline_commands(text, programs):
+    """(line, command) of `specula …` in running text and tables."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(r"^\s*```", line):
+            fenced = not fenced
+        if not fenced:
+            for code in re.findall(r"`([^`]+)`", line):
+                if code.split()[0] in programs and len(code.split()) > 1:
+                    yield number, code.replace("\\|", "|")
