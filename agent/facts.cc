@@ -60,7 +60,8 @@ AboutAgent::Facts FactsOf(const Options& options) {
       options.host_namespaces.empty() ? "" : "host_namespaces=1\n"));
   facts.commands_allowed = options.ceiling.commands;
   facts.hostname = options.hostname;
-  if (options.proc_root.empty())
+  // Who works on the host keeps there what he keeps.
+  if (options.proc_root.empty() || !options.host_namespaces.empty())
     facts.state_directory = options.state_directory;
   return facts;
 }

@@ -206,6 +206,7 @@ void DeclareProbe(CLI::App& app, Raw& raw) {
       "whether it serves: one line, exit code 0 or 1");
   // The agent's own options may stand after the word.
   probe->fallthrough();
+  probe->footer("Example: specula-agent probe --timeout 2");
   probe->add_option("--timeout", raw.probe_timeout_seconds, "Seconds in all")
       ->check(CLI::Range(0.1, 600.0))
       ->capture_default_str();

@@ -106,6 +106,7 @@ int RunApp(int argc, char** argv) {
   AddRerunCommand(app, context);
   AddDiffCommand(app, context);
   AddAuditCommand(app, context);
+  AddBootstrapCommand(app, context);
   AddPkiCommand(app, context);
   AddCompletionCommand(app, context);
   app.footer(

@@ -25,7 +25,7 @@ absl::Status Odd(absl::string_view text, absl::string_view what) {
 }  // namespace
 
 absl::StatusOr<absl::Duration> ParseQuantityOfTime(absl::string_view text) {
-  constexpr char kWhat[] = "length of time; write 2s, 250ms, 1.5m or 1h";
+  constexpr char kWhat[] = "length of time; write 2s, 250ms, 1.5m, 1h or 30d";
   absl::string_view unit = text;
   double number = 0;
   if (!TakeNumber(unit, number)) return Odd(text, kWhat);
@@ -38,6 +38,8 @@ absl::StatusOr<absl::Duration> ParseQuantityOfTime(absl::string_view text) {
     duration = absl::Minutes(number);
   } else if (unit == "h") {
     duration = absl::Hours(number);
+  } else if (unit == "d") {
+    duration = absl::Hours(24) * number;
   } else {
     return Odd(text, kWhat);
   }

@@ -11,7 +11,7 @@
 // odd. Pure.
 namespace specula::ctl {
 
-// "2" (seconds), "0.5", "250ms", "2s", "1.5m", "1h"; up to a year, never
+// "2" (seconds), "0.5", "250ms", "2s", "1.5m", "1h", "30d"; up to a year, never
 // negative.
 absl::StatusOr<absl::Duration> ParseQuantityOfTime(absl::string_view text);
 

@@ -30,15 +30,19 @@ std::string UserStateFile(absl::string_view name) {
   return UserFile("XDG_STATE_HOME", "/.local/state", name);
 }
 
-std::string MakeUserStateFile(absl::string_view name) {
-  const std::string path = UserStateFile(name);
-  if (path.front() != '/') return "";
+bool MakeFoldersOf(const std::string& path) {
+  if (path.empty() || path.front() != '/') return false;
   for (size_t slash = path.find('/', 1); slash != std::string::npos;
        slash = path.find('/', slash + 1)) {
     if (mkdir(path.substr(0, slash).c_str(), 0700) != 0 && errno != EEXIST)
-      return "";
+      return false;
   }
-  return path;
+  return true;
+}
+
+std::string MakeUserStateFile(absl::string_view name) {
+  std::string path = UserStateFile(name);
+  return MakeFoldersOf(path) ? path : "";
 }
 
 }  // namespace specula::ctl

@@ -15,8 +15,12 @@ std::string UserConfigFile(absl::string_view name);
 // ~/.local/state/specula.
 std::string UserStateFile(absl::string_view name);
 
-// The same, and what is above it is made if it is not there, 0700. Empty if
+// Makes the folders above an absolute path that are not there, 0700. False if
 // that cannot be.
+bool MakeFoldersOf(const std::string& path);
+
+// As UserStateFile, and what is above it is made if it is not there, 0700.
+// Empty if that cannot be.
 std::string MakeUserStateFile(absl::string_view name);
 
 }  // namespace specula::ctl

@@ -3,7 +3,7 @@
 #
 #   deploy/install-deps.sh          what a build and the tests take
 #   deploy/install-deps.sh --build  what a build takes, and nc for what quickstart shows
-#   deploy/install-deps.sh --lint   what .ci/run takes besides: clang, clang-tidy, clang-format, buf, Java
+#   deploy/install-deps.sh --lint   what .ci/run takes besides: clang, clang-tidy, clang-format, buf, Java, podman
 #
 # Asks for root only if something is missing. Safe to run again.
 set -euo pipefail
@@ -13,9 +13,10 @@ build=(g++ cmake ninja-build ccache pkg-config git ca-certificates
   libabsl-dev libssl-dev libc-ares-dev libre2-dev zlib1g-dev
   libboost-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev libncurses-dev libedit-dev netcat-openbsd)
 tests=(libgtest-dev libgmock-dev libbenchmark-dev openssl procps iproute2 tmux zsh fish man-db mandoc groff-base
+  openssh-client busybox binutils
   systemd systemd-container debootstrap lintian logrotate
   python3 python3-grpcio python3-protobuf python3-pytest python3-pip python3-setuptools python3-wheel)
-lint=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev nodejs npm python3-venv openjdk-17-jdk-headless maven)
+lint=(shellcheck clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev nodejs npm python3-venv openjdk-17-jdk-headless maven buildah podman crun)
 
 wanted=("${build[@]}")
 case "${1:-}" in

@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "agent/broker/proc_stat.h"
 #include "agent/broker/signalling.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
@@ -328,6 +329,25 @@ std::vector<pid_t> CgroupTree::Signal(int signal) {
                      [&] { return IsInCgroup(pid, group_.path()); })) {
       signalled.push_back(pid);
     }
+  }
+  return signalled;
+}
+
+std::vector<pid_t> CgroupTree::SignalOrphans(int signal,
+                                             const std::set<pid_t>& known) {
+  std::vector<pid_t> signalled;
+  const std::vector<pid_t> members = group_.Members();
+  for (pid_t pid : members) {
+    if (known.count(pid) > 0) continue;
+    // Its parent may die between the two looks: then it is an orphan by now.
+    const auto is_orphan = [&] {
+      const auto stat = ReadProcStat(pid);
+      return stat.ok() && !stat->dead() &&
+             std::find(members.begin(), members.end(), stat->parent) ==
+                 members.end() &&
+             IsInCgroup(pid, group_.path());
+    };
+    if (SignalMember(pid, signal, is_orphan)) signalled.push_back(pid);
   }
   return signalled;
 }

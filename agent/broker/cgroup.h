@@ -117,6 +117,8 @@ class CgroupTree : public Tree {
     return !group_.Populated() || group_.Members().empty();
   }
   std::vector<pid_t> Signal(int signal) override;
+  std::vector<pid_t> SignalOrphans(int signal,
+                                   const std::set<pid_t>& known) override;
   std::vector<pid_t> Kill() override;
 
  private:

@@ -99,7 +99,7 @@ void ProcessTable::BeginEnd(Job& job, absl::Duration grace,
   job.phase_end = end;
   job.poll_every = kFirstPoll;
   job.step_at = std::min(now + kFirstPoll, end);
-  job.tree->Signal(SIGTERM);
+  for (pid_t pid : job.tree->Signal(SIGTERM)) job.told.insert(pid);
   // Who is stopped could not even die of TERM.
   job.tree->Signal(SIGCONT);
 }
@@ -146,6 +146,8 @@ void ProcessTable::Step(Job& job, absl::Duration now) {
         BeginKill(job, now);
         return;
       }
+      for (pid_t pid : job.tree->SignalOrphans(SIGTERM, job.told))
+        job.told.insert(pid);
       break;
     case Job::Phase::kKilling: {
       // Again and again: who was just being born was perhaps missed.

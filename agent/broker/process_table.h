@@ -91,6 +91,7 @@ class ProcessTable {
         absl::InfiniteDuration();  // the next step of the phase
     absl::Duration poll_every;     // while an end is awaited
     absl::Duration phase_end;      // of terminating and killing
+    std::set<pid_t> told;          // who was sent TERM
     std::set<pid_t> killed;
     Gone gone;
   };
@@ -115,8 +116,8 @@ class ProcessTable {
   // program runs, and not for a Start.
   absl::Status Finish(JobId id, absl::Duration now);
 
-  // TERM to all of the tree, KILL after `grace` (absent: the job's own).
-  // Repeated, it can only shorten the time.
+  // TERM to all of the tree, also to those who were just being born; KILL after
+  // `grace` (absent: the job's own). Repeated, it can only shorten the time.
   absl::Status EndTree(JobId id, std::optional<absl::Duration> grace,
                        absl::Duration now);
   void EndAllExecs(absl::Duration grace, absl::Duration now);

@@ -134,6 +134,21 @@ std::vector<pid_t> SessionTree::Signal(int signal) {
   return signalled;
 }
 
+std::vector<pid_t> SessionTree::SignalOrphans(int signal,
+                                              const std::set<pid_t>& known) {
+  std::vector<pid_t> signalled;
+  const std::vector<ProcStat> members = Find();
+  for (const ProcStat& member : members) {
+    const bool has_parent = std::any_of(
+        members.begin(), members.end(),
+        [&](const ProcStat& other) { return other.pid == member.parent; });
+    if (has_parent || known.count(static_cast<pid_t>(member.pid)) > 0) continue;
+    if (SignalSeen(member, signal))
+      signalled.push_back(static_cast<pid_t>(member.pid));
+  }
+  return signalled;
+}
+
 std::vector<pid_t> SessionTree::Kill() {
   // Stopped first, so that nobody forks away from the list while it is worked
   // off; who did before is found in the next round.

@@ -47,6 +47,8 @@ class SessionTree : public Tree {
   std::vector<pid_t> Members() override;
   bool Empty() override;
   std::vector<pid_t> Signal(int signal) override;
+  std::vector<pid_t> SignalOrphans(int signal,
+                                   const std::set<pid_t>& known) override;
   std::vector<pid_t> Kill() override;
 
  private:

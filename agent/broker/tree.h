@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <set>
 #include <vector>
 
 namespace specula::agent {
@@ -24,6 +25,13 @@ class Tree {
   // Sends `signal` to each and never to a process that merely got the pid of
   // one. Which it was sent to.
   virtual std::vector<pid_t> Signal(int signal) = 0;
+
+  // Sends `signal` to those who are not among `known` and whose parent is not
+  // one of the tree: born while their parent died of a signal, which they have
+  // missed. What a living one starts is its own affair: a handler of TERM may
+  // have something run to clean up. Which it was sent to.
+  virtual std::vector<pid_t> SignalOrphans(int signal,
+                                           const std::set<pid_t>& known) = 0;
 
   // KILL to each, and those that are born meanwhile. Returns before they are
   // dead. Who was there.

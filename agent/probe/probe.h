@@ -24,7 +24,7 @@ struct ProbeOptions {
   std::string certificate;
   std::string key;
   // For all of it.
-  absl::Duration timeout;
+  absl::Duration timeout = absl::Seconds(5);
 };
 
 // Where a listener on `listen` answers on this machine: every address becomes

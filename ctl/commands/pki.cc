@@ -9,8 +9,11 @@
 #include "ctl/commands/commands.h"
 #include "ctl/commands/read.h"
 #include "ctl/exit_code.h"
+#include "ctl/pki/renew.h"
 #include "ctl/pki/show.h"
 #include "ctl/pki/store.h"
+#include "ctl/quantity.h"
+#include "ctl/table.h"
 
 namespace specula::ctl {
 namespace {
@@ -25,6 +28,8 @@ struct PkiOptions {
   Role role = Role::kViewer;
   AuthorityOptions authority;
   IssueOptions issue;
+  RenewOptions renew;
+  std::string within = "30d";
 };
 
 int Report(const absl::StatusOr<Issued>& issued) {
@@ -91,6 +96,41 @@ int RevokeCertificate(const PkiOptions& options) {
   return kExitOk;
 }
 
+std::string DayOf(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%d", time, absl::UTCTimeZone());
+}
+
+int RenewAll(const PkiOptions& options) {
+  RenewOptions renew = options.renew;
+  absl::StatusOr<absl::Duration> within = ParseQuantityOfTime(options.within);
+  if (!within.ok()) return UsageError(within.status());
+  renew.within = *within;
+  absl::StatusOr<std::vector<Renewal>> renewals =
+      Renew(options.directory, renew);
+  if (!renewals.ok()) return UsageError(renewals.status());
+  if (renewals->empty()) {
+    printf("Nothing ends within %s.\n", options.within.c_str());
+    return kExitOk;
+  }
+  bool all = true;
+  Table table({{"NAME"}, {"ENDED"}, {"ENDS"}, {"SERIAL"}});
+  for (const Renewal& renewal : *renewals) {
+    all = all && renewal.status.ok();
+    if (!renewal.status.ok()) {
+      table.AddNote({renewal.name,
+                     "not renewed: " + std::string(renewal.status.message())});
+    } else if (renew.dry_run) {
+      table.AddNote(
+          {renewal.name, DayOf(renewal.before.not_after), "would be renewed"});
+    } else {
+      table.Add({renewal.name, DayOf(renewal.before.not_after),
+                 DayOf(renewal.after.not_after), renewal.after.serial});
+    }
+  }
+  if (!Print(table.Render())) return kExitNoResult;
+  return all ? kExitOk : kExitFailed;
+}
+
 }  // namespace
 
 void AddPkiCommand(CLI::App& app, CommandContext& context) {
@@ -136,6 +176,28 @@ void AddPkiCommand(CLI::App& app, CommandContext& context) {
   CLI::App* shim =
       AddAction(*pki, context, options, "shim", "Issue for a shim", Shim);
   AddIssueOptions(shim, *options);
+
+  CLI::App* renew = AddAction(
+      *pki, context, options, "renew",
+      "Reissue what ends soon: same names, new serial, new key", RenewAll);
+  AddDirectory(renew, *options);
+  renew->add_option("NAME", options->renew.names, "Only these");
+  renew
+      ->add_option("--within", options->within,
+                   "What ends in that time, or has ended: 30d, 12h")
+      ->capture_default_str();
+  renew->add_option("--days", options->renew.days, "How long it is valid")
+      ->capture_default_str();
+  renew->add_flag("--keep-key", options->renew.keep_key,
+                  "Certify the same key again");
+  renew->add_flag("--dry-run", options->renew.dry_run,
+                  "Only say what would be renewed");
+  renew->footer(
+      "Agents take a new certificate without a restart, once it is there:\n"
+      "specula bootstrap --renew HOST… brings it.\n"
+      "Exit code: 1 if something that ends soon could not be renewed.\n\n"
+      "Examples: specula pki renew ca\n"
+      "          specula pki renew ca vm1 --within 366d");
 
   CLI::App* show = AddAction(*pki, context, options, "show",
                              "Say what a certificate says", ShowFile);

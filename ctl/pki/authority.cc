@@ -268,7 +268,9 @@ absl::StatusOr<KeyPair> Issue(const KeyPair& authority,
     return absl::InvalidArgumentError(
         "the certificate to sign with is not an authority's");
   }
-  ASSIGN_OR_RETURN(KeyPtr key, MakeKey());
+  ASSIGN_OR_RETURN(KeyPtr key, request.key_pem.empty()
+                                   ? MakeKey()
+                                   : ReadKeyPem(request.key_pem));
   ASSIGN_OR_RETURN(X509Ptr x509,
                    Blank(key.get(), request.not_before, request.not_after));
   RETURN_IF_ERROR(AddToSubject(x509.get(), "CN", request.common_name));

@@ -27,6 +27,7 @@ struct CertificateRequest {
   bool client_auth = false;
   absl::Time not_before;
   absl::Time not_after;
+  std::string key_pem = {};  // the key to certify; empty: a new one
 };
 
 // A new self-signed authority for `trust_domain` (its URI SAN is
@@ -36,9 +37,10 @@ absl::StatusOr<KeyPair> MakeAuthority(const std::string& trust_domain,
                                       absl::Time not_before,
                                       absl::Time not_after);
 
-// A new key and its certificate, signed by `authority`. INVALID_ARGUMENT if the
-// request has a malformed name or address or ends before it begins, or if the
-// authority does not parse, is none, or its key does not fit.
+// A new key, or that of the request, and its certificate, signed by
+// `authority`. INVALID_ARGUMENT if the request has a malformed name or address
+// or ends before it begins, or if the authority does not parse, is none, or its
+// key does not fit.
 absl::StatusOr<KeyPair> Issue(const KeyPair& authority,
                               const CertificateRequest& request);
 

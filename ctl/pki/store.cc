@@ -1,15 +1,11 @@
 #include "ctl/pki/store.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <cstdio>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -19,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "ctl/pki/authority.h"
+#include "ctl/pki/directory.h"
 #include "lib/base/file.h"
 #include "lib/base/format.h"
 #include "lib/base/status_macros.h"
@@ -28,59 +25,14 @@
 namespace specula::ctl {
 namespace {
 
-constexpr absl::Duration kDay = absl::Hours(24);
-constexpr absl::Duration kClockSkew = absl::Minutes(5);
-constexpr int kMaxDays = 36500;
 constexpr size_t kMaxDenylistBytes = 1 << 20;  // what ReadFile gives an agent
-constexpr mode_t kKeyMode = 0600;
-constexpr mode_t kPublicMode = 0644;
 constexpr absl::string_view kDenylistHeader =
     "# Revoked certificates: one serial (hex) per line, # begins a comment.\n"
     "# specula pki revoke adds to it; agents and shims read it again by "
     "themselves.\n";
 
-absl::Status Prefixed(absl::string_view path, const absl::Status& status) {
-  return absl::Status(status.code(),
-                      absl::StrCat(path, ": ", status.message()));
-}
-
-struct Paths {
-  std::string certificate;
-  std::string key;
-};
-
-Paths PathsOf(const std::string& dir, absl::string_view name) {
-  return {absl::StrCat(dir, "/", name, ".crt"),
-          absl::StrCat(dir, "/", name, ".key")};
-}
-
-std::string DenylistPath(const std::string& dir) {
-  return absl::StrCat(dir, "/denylist");
-}
-
-// Held while a directory is changed, so that two commands at once cannot mix a
-// key with a certificate or lose a line of the denylist.
-absl::StatusOr<UniqueFd> LockDirectory(const std::string& dir) {
-  UniqueFd fd(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", dir));
-  }
-  int locked = 0;
-  do {
-    locked = flock(fd.get(), LOCK_EX);
-  } while (locked != 0 && errno == EINTR);
-  // NFS knows no lock of a directory; to refuse to work there would be worse.
-  return fd;
-}
-
-absl::Status CheckDays(int days) {
-  if (days >= 1 && days <= kMaxDays) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("days must be 1 to ", kMaxDays, ", not ", days));
-}
-
 // OK if both paths are free, or may be and can be replaced.
-absl::Status CheckFree(const Paths& paths, bool force) {
+absl::Status CheckFree(const PairPaths& paths, bool force) {
   for (const std::string& path : {paths.certificate, paths.key}) {
     struct stat info;
     if (lstat(path.c_str(), &info) != 0) {
@@ -97,73 +49,6 @@ absl::Status CheckFree(const Paths& paths, bool force) {
     }
   }
   return absl::OkStatus();
-}
-
-// Writes both files. The certificate is staged first, as after the key only a
-// step that needs no space on the disk may be left: else a full disk would
-// leave a new key beside an old certificate.
-absl::Status WritePair(const Paths& paths, const KeyPair& pair, bool force) {
-  const std::string staged = absl::StrCat(paths.certificate, ".new");
-  RETURN_IF_ERROR(WriteFileAtomically(staged, pair.certificate_pem, kPublicMode,
-                                      /*replace=*/true));
-  absl::Status status =
-      WriteFileAtomically(paths.key, pair.key_pem, kKeyMode, force);
-  if (status.ok() && rename(staged.c_str(), paths.certificate.c_str()) != 0) {
-    status = absl::ErrnoToStatus(
-        errno, absl::StrCat("cannot replace ", paths.certificate));
-  }
-  if (!status.ok()) unlink(staged.c_str());
-  return status;
-}
-
-absl::StatusOr<Issued> WriteIssued(const Paths& paths, const KeyPair& pair,
-                                   bool force) {
-  ASSIGN_OR_RETURN(Certificate certificate,
-                   ParseCertificatePem(pair.certificate_pem));
-  RETURN_IF_ERROR(WritePair(paths, pair, force));
-  return Issued{paths.certificate, paths.key, std::move(certificate)};
-}
-
-struct Authority {
-  KeyPair pair;
-  Certificate certificate;
-  std::string trust_domain;
-};
-
-absl::StatusOr<Authority> LoadAuthority(const std::string& dir,
-                                        absl::Time now) {
-  const Paths paths = PathsOf(dir, "ca");
-  Authority authority;
-  ASSIGN_OR_RETURN(authority.pair.certificate_pem, ReadFile(paths.certificate));
-  ASSIGN_OR_RETURN(authority.pair.key_pem, ReadSecretFile(paths.key));
-  absl::StatusOr<Certificate> certificate =
-      ParseCertificatePem(authority.pair.certificate_pem);
-  if (!certificate.ok()) {
-    return Prefixed(paths.certificate, certificate.status());
-  }
-  authority.certificate = *std::move(certificate);
-  const std::vector<std::string>& uris = authority.certificate.uris;
-  absl::string_view domain;
-  if (uris.size() == 1) domain = uris.front();
-  if (!absl::ConsumePrefix(&domain, "spiffe://")) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(paths.certificate,
-                     " names no trust domain: it must have one URI as a SAN, "
-                     "spiffe://<trust domain>"));
-  }
-  authority.trust_domain = std::string(domain);
-  if (now < authority.certificate.not_before ||
-      now >= authority.certificate.not_after) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        paths.certificate, " is valid from ",
-        absl::FormatTime("%Y-%m-%d", authority.certificate.not_before,
-                         absl::UTCTimeZone()),
-        " to ",
-        absl::FormatTime("%Y-%m-%d", authority.certificate.not_after,
-                         absl::UTCTimeZone()),
-        " only"));
-  }
-  return authority;
 }
 
 bool IsAddress(const std::string& text) {
@@ -243,7 +128,7 @@ absl::StatusOr<Issued> IssueAs(const std::string& dir, const std::string& name,
   ASSIGN_OR_RETURN(Authority authority, LoadAuthority(dir, options.now));
   const std::string uri = IdentityUri({authority.trust_domain, role, name});
   RETURN_IF_ERROR(ParseIdentityUri(uri).status());
-  const Paths paths = PathsOf(dir, name);
+  const PairPaths paths = PathsOf(dir, name);
   RETURN_IF_ERROR(CheckFree(paths, options.force));
   request.common_name = name;
   request.uris = {uri};
@@ -297,7 +182,7 @@ absl::StatusOr<Issued> InitAuthority(const std::string& dir,
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot create ", dir));
   }
   ASSIGN_OR_RETURN(UniqueFd lock, LockDirectory(dir));
-  const Paths paths = PathsOf(dir, "ca");
+  const PairPaths paths = PathsOf(dir, "ca");
   RETURN_IF_ERROR(CheckFree(paths, options.force));
   absl::Status denylist = WriteFileAtomically(
       DenylistPath(dir), kDenylistHeader, kPublicMode, /*replace=*/false);

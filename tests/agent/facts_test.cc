@@ -69,5 +69,23 @@ TEST(FactsTest, InAContainerTheHostsMountsSayNothingOfTheStateDirectory) {
   EXPECT_EQ(FactsOf(options).state_directory, "");
 }
 
+TEST(FactsTest, WhereTheStateIsIsToldWhereTheHostSeesIt) {
+  Options options;
+  options.state_directory = "/var/lib/specula";
+  EXPECT_EQ(FactsOf(options).state_directory, "/var/lib/specula");
+  options.proc_root = "/host";
+  EXPECT_EQ(FactsOf(options).state_directory, "");
+  const std::string inside = FactsOf(options).configuration_hash;
+  options.host_namespaces = "/proc/1/ns";
+  EXPECT_EQ(FactsOf(options).state_directory, "/var/lib/specula");
+  EXPECT_NE(FactsOf(options).configuration_hash, inside);
+}
+
+TEST(FactsTest, AGivenHostNameIsTold) {
+  Options options;
+  options.hostname = "node-1";
+  EXPECT_EQ(FactsOf(options).hostname, "node-1");
+}
+
 }  // namespace
 }  // namespace specula::agent

@@ -12,11 +12,12 @@ TEST(QuantityTest, TimesWithAndWithoutUnit) {
   EXPECT_EQ(*ParseQuantityOfTime("250ms"), absl::Milliseconds(250));
   EXPECT_EQ(*ParseQuantityOfTime("1.5m"), absl::Seconds(90));
   EXPECT_EQ(*ParseQuantityOfTime("1h"), absl::Hours(1));
+  EXPECT_EQ(*ParseQuantityOfTime("30d"), absl::Hours(720));
   EXPECT_EQ(*ParseQuantityOfTime("0"), absl::ZeroDuration());
 }
 
 TEST(QuantityTest, WhatIsNoTimeIsRefused) {
-  for (const char* text : {"", "s", "-1", "1d", "1 s", "1e3", "inf", "nan",
+  for (const char* text : {"", "s", "-1", "1w", "1 s", "1e3", "inf", "nan",
                            "0x10", "1.2.3", "99999999h", "1sx", "."}) {
     EXPECT_FALSE(ParseQuantityOfTime(text).ok()) << text;
   }

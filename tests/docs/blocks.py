@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 WORDS = {"serves", "endless"}
 KEYS = {"exit", "needs", "file"}
 NEEDS = {"build", "container", "kubernetes", "network", "root", "ssh", "toolchain"}
+# What a block of another kind may not begin a line with: it would be commands that nobody looks at.
+COMMAND = re.compile(r"^(specula(-agent|-shim)?|cmake|kubectl|helm|podman|docker|pip|dpkg|apt-get|systemctl|deploy/\S+|tests/\S+) \S", re.M)
 SHELLS = {"sh", "bash", "console", "shell"}
 
 
@@ -65,6 +67,9 @@ def read_blocks(page, text):
             open_block.text += line + "\n"
     if open_block is not None:
         raise ValueError(f"{page}:{open_block.line}: the block does not end")
+    for block in blocks:
+        if not block.language and (match := COMMAND.search(block.text)):
+            raise ValueError(f"{block.where}: '{match.group(0)}…' looks like a command; say sh behind the fence")
     return blocks
 
 

@@ -30,7 +30,7 @@ not a block
 ````
 
 ```
-specula nothing
+$ specula nothing
 ```
 """
 
@@ -46,7 +46,7 @@ class BlocksTest(unittest.TestCase):
         self.assertEqual([b.is_commands for b in found], [True, True, False, False, False])
 
     def test_odd_marks_and_open_blocks_are_errors(self):
-        for text in ("```sh sometimes\nx\n```\n", "```sh needs=luck\nx\n```\n", "```sh exit=\nx\n```\n", "```sh\nx\n"):
+        for text in ("```sh sometimes\nx\n```\n", "```sh needs=luck\nx\n```\n", "```sh exit=\nx\n```\n", "```sh\nx\n", "```\nspecula list\n```\n"):
             with self.assertRaisesRegex(ValueError, r"p\.md:\d"):
                 blocks.read_blocks("p.md", text)
 

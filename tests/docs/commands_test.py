@@ -130,6 +130,10 @@ class Test:
         with open(os.path.join(ROOT, page)) as file:
             text = file.read()
         found = blocks.read_blocks(page, text)
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            self.counts["links, looked at"] += 1
+            if not os.path.exists(os.path.join(ROOT, os.path.dirname(page), target)):
+                self.fail(page, f"a link to {target}, which is not there")
         for line, command in blocks.inline_commands(text, PROGRAMS):
             self.counts["commands in running text, looked at"] += 1
             words = [word.strip("[]") for word in command.split()]

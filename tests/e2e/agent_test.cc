@@ -384,5 +384,16 @@ TEST(AgentOptionsTest, ConfigurationFileIsReadAndItsErrorsHaveALine) {
   EXPECT_THAT(odd.err, HasSubstr("lisen"));
 }
 
+TEST(AgentNameTest, AHostIsCalledAsItsAgentWasTold) {
+  const Pki pki;
+  const AgentProcess agent(pki, {{"--hostname", "node-1"}});
+  auto stub = v1::Specula::NewStub(agent.Connect(pki.Load("viewer")));
+  grpc::ClientContext context;
+  v1::StatusResponse response;
+  const grpc::Status status = stub->Status(&context, {}, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.host().hostname(), "node-1");
+}
+
 }  // namespace
 }  // namespace specula::testing

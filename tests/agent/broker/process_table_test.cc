@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <vector>
 
 namespace specula::agent {
@@ -22,6 +23,7 @@ struct FakeWorld {
   std::vector<pid_t> members = {kPid};
   std::vector<int> signals;
   int kills = 0;
+  std::vector<pid_t> orphans;  // of the members; they die of TERM
   bool dies_of_term = false;
   bool dies_of_kill = true;
 };
@@ -36,6 +38,22 @@ class FakeTree : public Tree {
     const std::vector<pid_t> members = world_->members;
     if (signal == SIGTERM && world_->dies_of_term) world_->members.clear();
     return members;
+  }
+  std::vector<pid_t> SignalOrphans(int signal,
+                                   const std::set<pid_t>& known) override {
+    EXPECT_EQ(signal, SIGTERM);
+    std::vector<pid_t> told;
+    for (pid_t pid : world_->orphans) {
+      if (known.count(pid) > 0) continue;
+      told.push_back(pid);
+      world_->members.erase(
+          std::find(world_->members.begin(), world_->members.end(), pid));
+    }
+    for (pid_t pid : told) {
+      world_->orphans.erase(
+          std::find(world_->orphans.begin(), world_->orphans.end(), pid));
+    }
+    return told;
   }
   std::vector<pid_t> Kill() override {
     ++world_->kills;
@@ -178,6 +196,18 @@ TEST_F(ProcessTableTest, TermThatSufficesEndsTheWait) {
   EndProgram({}, T0 + absl::Milliseconds(3));
   EXPECT_EQ(gone_count_, 1);
   EXPECT_EQ(world_.kills, 0);
+}
+
+TEST_F(ProcessTableTest, WhoWasBornWhileHisParentDiedGetsTermToo) {
+  Add();
+  EXPECT_TRUE(table_.EndTree(kJob, {}, T0).ok());
+  // The program died of TERM; a child that it had just made never got one.
+  world_.orphans = {101};
+  EndProgram({101}, T0 + absl::Milliseconds(1));
+  const absl::Duration gone = AwaitGone(T0 + absl::Milliseconds(1));
+  EXPECT_LT(gone, T0 + absl::Seconds(1)) << "the grace was not waited for";
+  EXPECT_EQ(world_.kills, 0);
+  EXPECT_EQ(gone_.killed_count, 0);
 }
 
 TEST_F(ProcessTableTest, ChildrenThatEndLaterAreAwaited) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -108,6 +109,24 @@ TEST_P(TreeTest, DaemonIsEndedAfterItsParentHasExited) {
   EXPECT_EQ(result.gone->killed_count(), 1);
   EXPECT_LT(result.wall, absl::Seconds(3));
   EXPECT_TRUE(Living().empty());
+}
+
+TEST_P(TreeTest, WhoIsBornAnOrphanDuringTheGraceEndsByTerm) {
+  auto result = Grow(
+      "trap '(sleep 1000 &) ; exit 0' TERM; while :; do sleep 0.1; done", 2);
+  EndAndCheck(*result, absl::Seconds(60), absl::Seconds(30));
+  EXPECT_EQ(result->gone->killed_count(), 0);
+}
+
+TEST_P(TreeTest, WhatAHandlerOfTermRunsIsNotDisturbed) {
+  const std::string done = absl::StrCat(directory_, "/done");
+  auto result =
+      Grow(absl::StrCat("trap 'sleep 1 && echo clean >", done,
+                        "; exit 0' TERM; while :; do sleep 0.1; done"),
+           2);
+  EndAndCheck(*result, absl::Seconds(60), absl::Seconds(30));
+  EXPECT_EQ(result->exited->code(), 0);
+  EXPECT_EQ(access(done.c_str(), F_OK), 0);
 }
 
 TEST_P(TreeTest, IgnoringTermHelpsOnlyUntilTheGraceIsOver) {

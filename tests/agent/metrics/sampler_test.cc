@@ -483,6 +483,33 @@ TEST(SamplerTest, DevicesAreWholeDisksAndInterfacesAreHardware) {
   }
 }
 
+TEST(SamplerTest, InAContainerTheNetworkIsThatOfTheHostsFirstProcess) {
+  constexpr char kRest[] = ": 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n";
+  TempDirectory directory;
+  // /proc/net is that of the reader.
+  directory.Write("proc/net/dev", absl::StrCat("\n\neth0", kRest));
+  ProcRoot root(directory.path());
+  Sampler sampler(root, HalfFull);
+  ASSERT_EQ(Status(sampler).network().interfaces_size(), 1);
+  EXPECT_EQ(Status(sampler).network().interfaces(0).name(), "eth0");
+  directory.Write("proc/1/net/dev", absl::StrCat("\n\nenp1s0", kRest));
+  ASSERT_EQ(Status(sampler).network().interfaces_size(), 1);
+  EXPECT_EQ(Status(sampler).network().interfaces(0).name(), "enp1s0");
+}
+
+TEST(SamplerTest, TheOwnGroupIsReadWhereTheAgentIs) {
+  // The host's files, with limits of a group that is not the agent's.
+  ProcRoot root(Tree("container"));
+  Sampler sampler(root);
+  const v1::StatusResponse status = Status(sampler);
+  ProcRoot here("");
+  CgroupFiles own = OwnCgroup(here).Read(here);
+  EXPECT_EQ(status.cgroup().has_cpu_count(), own.cpu_quota.has_value());
+  EXPECT_EQ(status.cgroup().has_memory_limit_bytes(),
+            own.memory_limit.has_value());
+  EXPECT_NE(status.cgroup().memory_limit_bytes(), 536'870'912);
+}
+
 TEST(SamplerTest, ProcessesAreCountedAndTheFirstAreShown) {
   ProcRoot root(Tree("processes"));
   Sampler sampler(root, HalfFull);
