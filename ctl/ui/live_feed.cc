@@ -1,6 +1,7 @@
 #include "ctl/ui/live_feed.h"
 
 #include <grpcpp/alarm.h>
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -35,6 +36,9 @@ constexpr absl::Duration kHangs = absl::Milliseconds(300);
 // while; in the long run there may be twice as many as asked for.
 constexpr double kBurst = 20;
 constexpr size_t kMostSnapshotBytes = 1 << 20;
+// Hosts that come and go leave a heap full of holes: what connections and their
+// TLS took is given back this often, or it would grow with every new one.
+constexpr absl::Duration kTrimEvery = absl::Seconds(10);
 
 struct Host {
   Endpoint endpoint;
@@ -112,6 +116,8 @@ class LiveFeed::Core : public std::enable_shared_from_this<Core> {
   const Options options_;
   const UniqueFd wake_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 
+  absl::Time trim_due_ = absl::InfinitePast();  // the ticks'
+
   absl::Mutex mutex_;
   std::vector<Host> hosts_ ABSL_GUARDED_BY(mutex_);
   std::vector<size_t> news_ ABSL_GUARDED_BY(mutex_);  // who has some
@@ -157,6 +163,10 @@ void LiveFeed::Core::Tick() {
   {
     absl::MutexLock lock(&mutex_);
     if (closed_) return;
+  }
+  if (const absl::Time now = absl::Now(); now > trim_due_) {
+    if (trim_due_ != absl::InfinitePast()) malloc_trim(0);
+    trim_due_ = now + kTrimEvery;
   }
   SetTimer();
 }
@@ -278,6 +288,8 @@ bool LiveFeed::Core::OnSnapshot(size_t index, uint64_t stream,
     host.allowance -= 1;
     if (bytes > kMostSnapshotBytes) {
       cut = DropLocked(host);
+      // gRPC has taken megabytes for so fast a connection.
+      host.channel.reset();
       EndLocked(index, {Outcome::kFailed,
                         absl::StrCat("sent a snapshot of ",
                                      FormatBytes(static_cast<int64_t>(bytes)),
@@ -287,6 +299,7 @@ bool LiveFeed::Core::OnSnapshot(size_t index, uint64_t stream,
       TellLocked(index);
       if (host.allowance < 0) {
         cut = DropLocked(host);
+        host.channel.reset();
         EndLocked(index,
                   {Outcome::kFailed,
                    absl::StrCat("sends snapshots much faster than every ",

@@ -18,6 +18,8 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <iterator>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -64,6 +66,8 @@ std::vector<Health> IllFleet(size_t hosts) {
   add(Health::kBabbles, 20);
   add(Health::kDiesInMidStream, 20);
   fleet.resize(hosts, Health::kWell);
+  // Ill and well ones beside each other; the same in each run.
+  std::shuffle(fleet.begin(), fleet.end(), std::mt19937(1));  // NOLINT
   return fleet;
 }
 
@@ -74,6 +78,7 @@ std::string Read(const std::string& path) {
 
 double CpuSeconds(pid_t pid) {
   const std::string stat = Read(absl::StrCat("/proc/", pid, "/stat"));
+  if (stat.empty()) Die("the controller is gone");
   const std::vector<std::string> fields =
       absl::StrSplit(stat.substr(stat.rfind(')') + 2), ' ');
   double user = 0;
@@ -121,13 +126,13 @@ class TopBench {
   void Start() {
     terminal_.Open(200, 50);
     terminal_.Start("", "viewer");
-    pid_ = terminal_->Child();
   }
 
   // Until all who can be up are, and what hangs is known to be down.
   void Await() {
     const absl::Duration begin = MonotonicNow();
     if (!terminal_->Shows(" DOWN")) Die(terminal_->Screen());
+    pid_ = terminal_->Child();
     if (!terminal_->Hides(" waiting")) Die(terminal_->Screen());
     printf("every host known after %.1f s, with %.1f s of CPU\n",
            Milliseconds(begin) / 1000, CpuSeconds(pid_));
@@ -180,8 +185,8 @@ class TopBench {
       keys.push_back(KeyMilliseconds("h", "KEYS"));
       keys.push_back(KeyMilliseconds("h", "sort:"));
       // All rows anew.
-      keys.push_back(KeyMilliseconds("I", "sort:CPU+"));
-      keys.push_back(KeyMilliseconds("I", "sort:CPU-"));
+      keys.push_back(KeyMilliseconds("I", "sort:CPU%+"));
+      keys.push_back(KeyMilliseconds("I", "sort:CPU%-"));
       keys.push_back(KeyMilliseconds("/state=down", "filter: state=down"));
       const absl::Duration begin = MonotonicNow();
       terminal_->Press("Escape");
