@@ -144,6 +144,7 @@ int StartProvider(const OSSL_CORE_HANDLE* /*handle*/,
 
 absl::Status AddTlsProvider() {
   Inner& inner = TheInner();
+  if (inner.provider != nullptr) return absl::OkStatus();
   inner.provider = OSSL_PROVIDER_load(OSSL_LIB_CTX_new(), "default");
   if (inner.provider == nullptr) return OpenSslInternal("default provider");
   const std::pair<int, Wanted> selections[] = {

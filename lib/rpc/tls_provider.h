@@ -19,7 +19,8 @@ inline constexpr char kTlsProvider[] = "specula-tls";
 
 // Makes the provider known to OpenSSL by its name; an OpenSSL configuration
 // then activates it. While nothing else activates the default provider, this
-// one stands in its place. Once, before any other use of OpenSSL.
+// one stands in its place. Before any other use of OpenSSL and a second thread;
+// a second call does nothing.
 absl::Status AddTlsProvider();
 
 }  // namespace specula
