@@ -80,9 +80,9 @@ void FindOwn(const CheckUp& check_up, absl::Time now,
     if (left <= absl::ZeroDuration()) {
       findings.push_back("certificate has expired");
     } else if (left < kLeastCertificateTime) {
-      findings.push_back(
-          absl::StrCat("certificate ends in ", DaysLeft(agent, now),
-                       " d: issue a new one (specula pki agent)"));
+      findings.push_back(absl::StrCat("certificate ends in ",
+                                      DaysLeft(agent, now),
+                                      " d: specula bootstrap --renew"));
     }
   }
   const absl::Duration skew = ClockSkew(check_up);

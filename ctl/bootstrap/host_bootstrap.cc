@@ -237,6 +237,7 @@ absl::Status HostBootstrap::Undo(const Facts& facts, const Plan& plan,
     absl::StrAppend(&report.ending.reason, " (its log: ", log, ")");
   }
   if (!undone.ok()) {
+    report.ending.outcome = Outcome::kLost;
     report.detail =
         absl::StrCat("whether it was undone is not known: ", undone.message());
   } else if (facts.agent.pid == 0) {

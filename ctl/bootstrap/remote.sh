@@ -188,7 +188,10 @@ put() {
   [ -n "$locked" ] || { why='put before begin'; return 1; }
   why="cannot write $path: $(make_directories 2>&1)"
   [ -d "$versions" ] && [ -d /etc/specula/tls ] || return 1
-  why=$({ dd bs=4096 count=$((($2 + 4095) / 4096)) iflag=fullblock of="$work/part"; } 2>&1) || return 1
+  why=$({ dd bs=4096 count=$((($2 + 4095) / 4096)) iflag=fullblock of="$work/part"; } 2>&1) || {
+    why=$(printf '%s\n' "$why" | head -n 1) # behind it dd counts
+    return 1
+  }
   new=$path.specula-new
   [ "$1" != agent ] || new=$versions/specula-agent-$3.specula-new
   why=$({ head -c "$2" "$work/part" >"$new"; } 2>&1) || return 1

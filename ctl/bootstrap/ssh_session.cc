@@ -177,7 +177,17 @@ absl::Status SshSession::Turn(absl::string_view* to_send, absl::Time deadline) {
 }
 
 absl::Status SshSession::Send(absl::string_view bytes, absl::Time deadline) {
-  while (!bytes.empty()) RETURN_IF_ERROR(Turn(&bytes, deadline));
+  while (!bytes.empty()) {
+    absl::Status status = Turn(&bytes, deadline);
+    if (status.ok()) continue;
+    // The script ends by itself when it cannot go on, and says why before.
+    for (const Reply& reply : replies_) {
+      if (reply.key == "fail") {
+        return absl::FailedPreconditionError(EscapeControls(reply.value));
+      }
+    }
+    return status;
+  }
   return absl::OkStatus();
 }
 

@@ -36,8 +36,8 @@ class SshSession {
   SshSession(const SshSession&) = delete;
   SshSession& operator=(const SshSession&) = delete;
 
-  // Writes all of `bytes`. UNAVAILABLE if ssh has ended, DEADLINE_EXCEEDED,
-  // CANCELLED.
+  // Writes all of `bytes`. UNAVAILABLE if ssh has ended, FAILED_PRECONDITION if
+  // the host said why before; DEADLINE_EXCEEDED, CANCELLED.
   absl::Status Send(absl::string_view bytes, absl::Time deadline);
 
   // Waits for the end of the order `name`, which was sent; gives what came

@@ -155,6 +155,27 @@ absl::StatusOr<std::string> InventoryToWrite(const BootstrapOptions& options,
       ": hosts can be added to one in TOML only; --no-inventory adds none"));
 }
 
+// Of the fleet's selection what leaves hosts out counts here as well.
+absl::StatusOr<std::vector<SshTarget>> FindTargets(
+    const BootstrapOptions& options, const Selection& selection,
+    const Inventory& inventory) {
+  if (selection.pick > 0) {
+    return absl::InvalidArgumentError("--pick is not for bootstrap");
+  }
+  ASSIGN_OR_RETURN(std::vector<SshTarget> targets,
+                   ParseSshTargets(options.hosts, inventory));
+  if (selection.exclude.empty()) return targets;
+  ASSIGN_OR_RETURN(std::vector<SshTarget> out,
+                   ParseSshTargets({selection.exclude}, inventory));
+  std::erase_if(targets, [&](const SshTarget& target) {
+    return std::any_of(out.begin(), out.end(), [&](const SshTarget& other) {
+      return other.name == target.name;
+    });
+  });
+  if (!targets.empty()) return targets;
+  return absl::InvalidArgumentError("no host is left");
+}
+
 int Bootstrap(const BootstrapOptions& options, const FleetOptions& fleet,
               Interrupt& interrupt) {
   absl::StatusOr<Inventory> inventory = LoadInventory(fleet);
@@ -165,7 +186,7 @@ int Bootstrap(const BootstrapOptions& options, const FleetOptions& fleet,
   }
   if (!inventory.ok()) return UsageError(inventory.status());
   absl::StatusOr<std::vector<SshTarget>> targets =
-      ParseSshTargets(options.hosts, *inventory);
+      FindTargets(options, fleet.selection, *inventory);
   if (!targets.ok()) return UsageError(targets.status());
   absl::StatusOr<BootstrapSettings> settings =
       MakeSettings(options, fleet, targets->size());

@@ -12,6 +12,7 @@ import glob
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -71,9 +72,15 @@ def read(path):
 
 
 def free_port(address):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+    """Outside the range from which the kernel gives ports to others, as it is used only later."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((address, port))
+                return port
+            except OSError:
+                pass
 
 
 class Host:
@@ -242,7 +249,8 @@ class BootstrapTest(unittest.TestCase):
         # By their names in the inventory, without a port of ssh: that is in its configuration.
         with open(self.file("ssh_config"), "a") as file:
             file.write(f"  Port {self.ssh_port}\n  User root\n")
-        again = self.bootstrap("127.0.0.*")
+        again = self.bootstrap("127.0.0.*", "-x", "127.0.0.2")
+        self.assertEqual(set(again), {"127.0.0.1", "127.0.0.3"})
         self.assertEqual({row["action"] for row in again.values()}, {"unchanged"}, again)
 
     def test_no_key_is_seen_on_the_way(self):
@@ -355,6 +363,12 @@ class BootstrapTest(unittest.TestCase):
         rows = self.bootstrap(f"op@127.0.0.1:{self.ssh_port}", code=255)
         self.assertIn("sudo", rows["127.0.0.1"]["reason"])
         self.assertEqual(rows["127.0.0.1"]["outcome"], "denied")
+
+    def test_a_full_disk_is_told_and_nothing_is_left(self):
+        self.start_hosts(1, "mkdir -p /var/lib/specula\nmount -t tmpfs -o size=1m tmpfs /var/lib/specula")
+        rows = self.bootstrap(self.expression(), code=1)
+        self.assertIn("No space left", rows["127.0.0.1"]["reason"])
+        self.assert_untouched()
 
     def begin_and_hold(self):
         """A bootstrap whose agent serves where nobody asks it: it waits for the answer."""
