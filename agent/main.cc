@@ -14,7 +14,9 @@
 #include "absl/synchronization/mutex.h"
 #include "agent/agent.h"
 #include "agent/broker/broker.h"
+#include "agent/broker/stand_in.h"
 #include "agent/directories.h"
+#include "agent/front/grpc_log.h"
 #include "agent/options.h"
 #include "agent/probe/probe.h"
 #include "lib/base/format.h"
@@ -42,6 +44,7 @@ int Fail(const absl::Status& status) {
 
 // What must be in place before the front's first thread and first use of gRPC.
 absl::Status PrepareFront(sigset_t& stop_signals) {
+  specula::agent::TakeGrpcLog();
   mallopt(M_ARENA_MAX,
           2);  // an arena for each of gRPC's threads costs megabytes
   // No core dump and no debugger of the same user reads the key.
@@ -125,12 +128,22 @@ specula::agent::BrokerOptions ToBrokerOptions(const Options& options) {
   specula::agent::BrokerOptions broker;
   broker.front_user = options.front_user;
   broker.host_namespaces = options.host_namespaces;
+  if (!options.host_namespaces.empty()) broker.jobs.stand_in = getppid();
   broker.jobs.ceiling = options.ceiling;
   broker.jobs.state_directory = options.state_directory;
   // READY again does no harm and says that a front that died is back.
   broker.on_serving = [] { Tell("READY=1\nSTATUS=serving\nWATCHDOG=1"); };
   broker.on_stopping = [] { Tell("STOPPING=1\nSTATUS=ending"); };
   return broker;
+}
+
+int RunBroker(const Options& options) {
+  auto broker = specula::agent::Broker::Create(ToBrokerOptions(options));
+  if (!broker.ok()) return Fail(broker.status());
+  absl::Status ended = (*broker)->Run([&options](specula::UniqueFd channel) {
+    return RunFront(options, std::move(channel));
+  });
+  return ended.ok() ? 0 : 1;
 }
 
 }  // namespace
@@ -158,10 +171,7 @@ int main(int argc, char** argv) {
     options.serving_interval = *interval / 3;
   if (absl::Status made = specula::agent::MakeDirectories(options); !made.ok())
     return Fail(made);
-  auto broker = specula::agent::Broker::Create(ToBrokerOptions(options));
-  if (!broker.ok()) return Fail(broker.status());
-  absl::Status ended = (*broker)->Run([&options](specula::UniqueFd channel) {
-    return RunFront(options, std::move(channel));
-  });
-  return ended.ok() ? 0 : 1;
+  if (options.host_namespaces.empty()) return RunBroker(options);
+  return specula::agent::RunBehindStandIn(
+      [&options] { return RunBroker(options); });
 }

@@ -40,10 +40,18 @@ ManText AgentManText() {
        "listen = \"10.0.0.1:60120\"\n"
        "commands = false\n"
        "tail = false\n"
-       "kill-scope = \"none\""}};
+       "kill-scope = \"none\""},
+      {"Ask the agent that runs here whether it serves, as a container's "
+       "health "
+       "check does; with its own settings and certificate:",
+       "specula-agent probe --timeout 3"}};
   text.exit_status = {
-      {"0", "It was told to end, or the configuration is good."},
-      {"1", "It could not start, or could not go on; the log says why."},
+      {"0",
+       "It was told to end, the configuration is good, or the agent serves "
+       "(probe)."},
+      {"1",
+       "It could not start, or could not go on, and the log says why; or the "
+       "agent does not serve (probe)."},
       {"2", "An option or the configuration file is wrong."}};
   text.environment = {
       {"NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID",

@@ -419,6 +419,7 @@ bool Jobs::idle() const {
 }
 
 bool Jobs::IsOwn(int64_t pid) const {
+  if (options_.stand_in != 0 && pid == options_.stand_in) return true;
   return pid == getpid() || pid == front_pid_() ||
          helpers_.count(static_cast<pid_t>(pid)) > 0 ||
          lookup_.Owns(static_cast<pid_t>(pid));

@@ -34,6 +34,7 @@ struct JobsOptions {
   int64_t all_logs_bytes = 1LL << 30;  // of ended jobs together
   bool use_cgroups = true;
   std::string cgroup_base;  // for tests; empty: found
+  pid_t stand_in = 0;       // see RunBehindStandIn; 0: there is none
   // What the process was given, for its children.
   std::optional<rlimit> open_files;
 };

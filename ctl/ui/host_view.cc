@@ -113,6 +113,27 @@ Line MemoryLine(const HostRow& row) {
   return line;
 }
 
+// What the agent may use itself, where it is in a container.
+bool HasGroup(const HostRow& row) {
+  const v1::CgroupLimits& group = row.last->status().cgroup();
+  return group.has_cpu_count() || group.has_memory_limit_bytes();
+}
+
+Line GroupLine(const HostRow& row) {
+  const v1::CgroupLimits& group = row.last->status().cgroup();
+  Line line("grp  the agent's own:");
+  if (group.has_cpu_count()) {
+    line.Add(absl::StrFormat(" %g cpus", group.cpu_count()));
+  }
+  if (group.has_memory_limit_bytes()) {
+    line.Add(absl::StrCat(
+        " mem ",
+        group.has_memory_used_bytes() ? Bytes(group.memory_used_bytes()) : "--",
+        "/", Bytes(group.memory_limit_bytes())));
+  }
+  return line;
+}
+
 Line TrafficLine(const HostRow& row) {
   const v1::StatusResponse& status = row.last->status();
   std::optional<double> busiest;
@@ -386,6 +407,7 @@ HostPane DrawHost(const ViewSettings& settings, absl::Time now,
   facts.push_back(CpuLine(row));
   facts.push_back(MemoryLine(row));
   facts.push_back(TrafficLine(row));
+  if (HasGroup(row)) facts.push_back(GroupLine(row));
   const size_t rest = height > lines.size() ? height - lines.size() : 0;
   if (!two && !page) facts.push_back(WorstDiskLine(row));
   if (two || page) {

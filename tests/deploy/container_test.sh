@@ -56,7 +56,7 @@ done
 ! grep -Ev '^(specula-agent|etc/(passwd|group|specula/agent.toml|hosts|hostname|resolv.conf|mtab)|var/lib/specula/README|run/.containerenv|dev/.*|proc/.*|sys/.*|\.dockerenv)$' "$work/files" ||
   fail "the image holds more than the agent"
 
-run() { podman run --cgroups=disabled --ulimit host --network none --no-healthcheck "$@"; }
+run() { podman run --cgroups=disabled --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --network none --no-healthcheck "$@"; }
 run --rm agent --version >/dev/null 2>"$work/run.log" || skip "podman runs nothing here: $(tail -n 1 "$work/run.log")"
 run --rm controller --version >/dev/null || fail "the controller does not run in its image"
 
@@ -108,9 +108,10 @@ podman rm agent >/dev/null
 
 # Acts on the host.
 echo of-the-host >"$work/marker"
-run -d --name agent --privileged --pid host --user 0:0 --read-only -v "$work/tls:/etc/specula/tls:ro" \
-  -v "$work/state:$work/state" agent --commands --state-dir "$work/state" --front-user specula \
-  --host-namespaces /proc/1/ns >/dev/null
+# The host is what this test is in; a container with the host's PIDs has control groups of its own, as podman wants it.
+run --cgroups=enabled --pids-limit -1 -d --name agent --privileged --pid host --user 0:0 --group-add 60120 --read-only -v "$work/tls:/etc/specula/tls:ro" \
+  -v "$work/state:$work/state" agent --commands true --state-dir "$work/state" --front-user specula \
+  --host-namespaces "/proc/$$/ns" >/dev/null
 eventually listens || fail "the agent does not start as the host's hand"
 [ "$(probe)" = "serving on 127.0.0.1:60120" ] || fail "the probe of the host's hand is not content"
 [ "$(specula exec -- cat "$work/marker")" = of-the-host ] || fail "Exec is not on the host"

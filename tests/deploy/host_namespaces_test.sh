@@ -2,11 +2,11 @@
 # An agent in a container acts on the host: one set of namespaces plays the host, one inside of it the pod.
 #   host_namespaces_test.sh DIRECTORY-OF-THE-PROGRAMS
 set -euo pipefail
-programs=$1
+programs=$(realpath "$1")
 fail() { echo "FAIL: $*" >&2; cat "$work"/*.log >&2 || true; exit 1; }
 
 if [ -z "${2:-}" ]; then
-  for tool in unshare hostname; do
+  for tool in unshare nsenter hostname pgrep; do
     command -v "$tool" >/dev/null || { echo "skipped: there is no $tool"; exit 77; }
   done
   [ "$(id -u)" = 0 ] || { echo "skipped: namespaces take root"; exit 77; }
@@ -76,12 +76,19 @@ eventually started || fail "Start is not on the host"
 # The front stays in the pod: it finds its certificates there again, and holds the pod's namespaces.
 [ "$(readlink "/proc/$(front)/ns/uts")" != "$(readlink /proc/1/ns/uts)" ] || fail "the front has the host's name"
 [ "$(readlink "/proc/$(front)/ns/mnt")" != "$(readlink /proc/1/ns/mnt)" ] || fail "the front has the host's mounts"
-[ "$(readlink "/proc/$agent/ns/mnt")" = "$(readlink /proc/1/ns/mnt)" ] || fail "the broker has not the host's mounts"
+broker=$(pgrep -P "$agent")
+[ "$(readlink "/proc/$broker/ns/mnt")" = "$(readlink /proc/1/ns/mnt)" ] || fail "the broker has not the host's mounts"
+# Who joins the pod, as an exec probe does, joins its first process, and must find the pod there.
+[ "$(nsenter -t "$agent" -m -u hostname)" = the-pod ] || fail "the pod's first process has left it"
+nsenter -t "$agent" -m "$programs/specula-agent" probe --config /dev/null --listen "$(address)" --ca "$work/pki/ca.crt" \
+  --cert "$work/pki/vm1.crt" --key "$work/pki/vm1.key" >/dev/null || fail "no probe within the pod"
+if specula kill "$(address)" "$agent" 2>/dev/null; then fail "the pod's first process was signalled"; fi
 kill -KILL "$(front)"
 eventually fronts 2 || fail "no second front in the pod"
 [ "$(specula exec -- hostname)" = the-node ] || fail "the second front's Exec is not on the host"
 kill -TERM "$agent"
 wait "$agent" || fail "the agent did not end well"
+[ ! -e "/proc/$broker" ] || fail "the broker has not ended"
 
 # A pod with PIDs of its own cannot act on the host, and says what it takes.
 if unshare -m -u -i -p --fork bash "$work/pod.sh" 2>"$work/other.log"; then fail "an agent with PIDs of its own started"; fi

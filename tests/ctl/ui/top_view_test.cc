@@ -125,6 +125,23 @@ TEST(TopViewTest, TheHostViewOfADeadHostSaysWhyAndNothingElse) {
   EXPECT_THAT(drawn, Not(HasSubstr("mem 41")));
 }
 
+TEST(TopViewTest, TheLimitsOfAContainerStandBesideTheHostsNumbers) {
+  TopState state = Table({"node-1"});
+  FleetEvent heard = Heard(0, ScriptedNow(), {});
+  auto sample = std::make_shared<v1::WatchResponse>(*heard.sample);
+  v1::CgroupLimits& group = *sample->mutable_status()->mutable_cgroup();
+  group.set_cpu_count(0.5);
+  group.set_memory_limit_bytes(256 << 20);
+  group.set_memory_used_bytes(64 << 20);
+  heard.sample = std::move(sample);
+  Feed::News news;
+  news.events.push_back(std::move(heard));
+  state.Take(std::move(news), ScriptedNow());
+  state.page = Page::kHost;
+  const std::string drawn = Drawn(200, 50, state);
+  EXPECT_THAT(drawn, HasSubstr("the agent's own: 0.5 cpus mem 64M/256M"));
+}
+
 TEST(TopViewTest, ActionsAreHiddenFromWhoMayOnlyLook) {
   TopState all = ScriptedFleet();
   EXPECT_THAT(Drawn(200, 50, all), HasSubstr("e exec k signal t tail"));
