@@ -45,7 +45,7 @@ for tool in aarch64-linux-gnu-g++ qemu-aarch64-static debootstrap; do
 done
 fetch_root
 cmake --preset aarch64 >/dev/null
-cmake --build --preset aarch64 --target specula-agent specula-shim specula unit_tests
+cmake --build --preset aarch64 --target specula-agent specula-shim specula manual unit_tests
 ctest --preset aarch64 --parallel "$(nproc)"
 for program in specula-agent specula-shim specula; do qemu-aarch64-static build/aarch64/bin/$program --version; done
 cpack --preset aarch64

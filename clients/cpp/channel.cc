@@ -24,15 +24,15 @@ constexpr int kMaxReconnectBackoffMilliseconds = 10'000;
 
 absl::Status CheckAgent(absl::string_view pem, const std::string& name,
                         const std::string& trust_domain) {
-  ASSIGN_OR_RETURN(Certificate certificate, ParseCertificatePem(pem));
-  ASSIGN_OR_RETURN(Identity identity, IdentityOf(certificate));
+  ASSIGN_OR_RETURN(ServerCertificate server,
+                   ParseServerCertificatePem(pem, name));
+  ASSIGN_OR_RETURN(Identity identity, IdentityOf(server.certificate));
   if (identity.role != Role::kAgent || identity.trust_domain != trust_domain) {
     return absl::PermissionDeniedError(
         absl::StrCat("the server's certificate is ", IdentityUri(identity),
                      ", not that of an agent of ", trust_domain));
   }
-  ASSIGN_OR_RETURN(bool is_for, CertificateIsFor(pem, name));
-  if (is_for) return absl::OkStatus();
+  if (server.is_for_host) return absl::OkStatus();
   return absl::PermissionDeniedError(
       absl::StrCat("the server's certificate is for agent '", identity.name,
                    "' and does not name '", name, "'"));
@@ -76,6 +76,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // Nobody asks for the records that channelz would keep of each channel.
+  arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
   return grpc::CreateCustomChannel(DialTarget(endpoint.address),
                                    grpc::experimental::TlsCredentials(options),
                                    arguments);

@@ -249,19 +249,42 @@ absl::Status CheckChain(const std::vector<X509Ptr>& roots,
   return good ? absl::OkStatus() : ExplainChain(context.get(), now);
 }
 
-}  // namespace
-
-absl::StatusOr<Certificate> ParseCertificatePem(absl::string_view pem) {
+// Not ReadX509Pem: what follows the first certificate does not matter here.
+absl::StatusOr<X509Ptr> ReadFirstPem(absl::string_view pem) {
   ERR_clear_error();
   BioPtr bio = ReadingBio(pem);
   if (bio == nullptr) return absl::InvalidArgumentError("PEM is too long");
   bool asked = false;
-  // Not ReadX509Pem: what follows the first certificate does not matter here.
   X509Ptr x509(PEM_read_bio_X509(bio.get(), nullptr, RefusePassword, &asked));
-  if (x509 == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "holds no PEM certificate that parses: ", OpenSslReason()));
+  if (x509 != nullptr) return x509;
+  return absl::InvalidArgumentError(
+      absl::StrCat("holds no PEM certificate that parses: ", OpenSslReason()));
+}
+
+bool IsFor(X509* x509, const std::string& host) {
+  unsigned char address[sizeof(in6_addr)];
+  const bool nul = host.find('\0') != std::string::npos;
+  size_t length = 0;
+  if (!nul && inet_pton(AF_INET, host.c_str(), address) == 1) length = 4;
+  if (!nul && inet_pton(AF_INET6, host.c_str(), address) == 1) length = 16;
+  // An address as a DNS SAN does not count, so it must not reach check_host.
+  if (length > 0) return X509_check_ip(x509, address, length, 0) == 1;
+  // OpenSSL takes ".example.org" for all that is below example.org, and
+  // "*.example.org" for a host of that name.
+  if (host.empty() || nul || host.front() == '.' ||
+      absl::StrContains(host, '*')) {
+    return false;
   }
+  return X509_check_host(x509, host.data(), host.size(),
+                         X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                             X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+                         /*peername=*/nullptr) == 1;
+}
+
+}  // namespace
+
+absl::StatusOr<Certificate> ParseCertificatePem(absl::string_view pem) {
+  ASSIGN_OR_RETURN(X509Ptr x509, ReadFirstPem(pem));
   return Describe(x509.get());
 }
 
@@ -301,28 +324,11 @@ absl::Status CheckMaterial(absl::string_view roots_pem,
   return CheckChain(*roots, *chain, now);
 }
 
-absl::StatusOr<bool> CertificateIsFor(absl::string_view pem,
-                                      const std::string& host) {
-  ASSIGN_OR_RETURN(std::vector<X509Ptr> all, ReadX509Pem(pem));
-  X509* x509 = all.front().get();
-  RETURN_IF_ERROR(Describe(x509).status());
-  unsigned char address[sizeof(in6_addr)];
-  const bool nul = host.find('\0') != std::string::npos;
-  size_t length = 0;
-  if (!nul && inet_pton(AF_INET, host.c_str(), address) == 1) length = 4;
-  if (!nul && inet_pton(AF_INET6, host.c_str(), address) == 1) length = 16;
-  // An address as a DNS SAN does not count, so it must not reach check_host.
-  if (length > 0) return X509_check_ip(x509, address, length, 0) == 1;
-  // OpenSSL takes ".example.org" for all that is below example.org, and
-  // "*.example.org" for a host of that name.
-  if (host.empty() || nul || host.front() == '.' ||
-      absl::StrContains(host, '*')) {
-    return false;
-  }
-  return X509_check_host(x509, host.data(), host.size(),
-                         X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
-                             X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
-                         /*peername=*/nullptr) == 1;
+absl::StatusOr<ServerCertificate> ParseServerCertificatePem(
+    absl::string_view pem, const std::string& host) {
+  ASSIGN_OR_RETURN(X509Ptr x509, ReadFirstPem(pem));
+  ASSIGN_OR_RETURN(Certificate certificate, Describe(x509.get()));
+  return ServerCertificate{std::move(certificate), IsFor(x509.get(), host)};
 }
 
 absl::StatusOr<std::string> NormalizeSerial(absl::string_view text) {

@@ -51,12 +51,17 @@ absl::Status CheckMaterial(absl::string_view roots_pem,
                            absl::string_view certificate_pem,
                            absl::string_view key_pem, absl::Time now);
 
-// Whether the certificate is for `host`: a DNS name (wildcards as in RFC 6125,
-// as a whole leftmost label) or the text of an IP address, which only an IP SAN
-// can match. Only SANs count, never the common name.
-// INVALID_ARGUMENT if the PEM does not parse.
-absl::StatusOr<bool> CertificateIsFor(absl::string_view pem,
-                                      const std::string& host);
+// A server's certificate, and whether it is for the host that was asked for.
+struct ServerCertificate {
+  Certificate certificate;
+  bool is_for_host = false;
+};
+
+// As ParseCertificatePem, and compares with `host`: a DNS name (wildcards as in
+// RFC 6125, as a whole leftmost label) or the text of an IP address, which only
+// an IP SAN can match. Only SANs count, never the common name.
+absl::StatusOr<ServerCertificate> ParseServerCertificatePem(
+    absl::string_view pem, const std::string& host);
 
 // Normalises a serial as people write it ("0a:1b", "0x0A1B", "0A1B") to the
 // form of Certificate::serial. INVALID_ARGUMENT if it is not a hex number or is

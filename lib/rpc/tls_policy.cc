@@ -12,8 +12,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "lib/base/status_macros.h"
 #include "lib/base/unique_fd.h"
 #include "lib/rpc/grpc_status.h"
+#include "lib/rpc/tls_provider.h"
 
 extern char** environ;
 
@@ -23,8 +25,9 @@ namespace {
 // `Protocol` and not `MinProtocol`: gRPC sets its own minimum of TLS 1.2 after
 // the defaults, but leaves the options alone that this sets.
 constexpr absl::string_view kOpenSslConfiguration =
-    "openssl_conf=d\n[d]\nssl_conf=s\n[s]\nsystem_default=x\n[x]\n"
-    "Protocol=-ALL,TLSv1.3\nNumTickets=0\n";
+    "openssl_conf=d\n[d]\nproviders=p\nssl_conf=s\n"
+    "[p]\nspecula-tls=a\n[a]\nactivate=1\n"
+    "[s]\nsystem_default=x\n[x]\nProtocol=-ALL,TLSv1.3\nNumTickets=0\n";
 
 void CleanEnvironment() {
   std::vector<std::string> names;
@@ -78,6 +81,7 @@ class Verifier : public grpc::experimental::ExternalCertificateVerifier {
 
 absl::Status EnforceTlsPolicy() {
   CleanEnvironment();
+  RETURN_IF_ERROR(AddTlsProvider());
   UniqueFd file(memfd_create("openssl.cnf", MFD_CLOEXEC));
   if (!file.valid() || write(file.get(), kOpenSslConfiguration.data(),
                              kOpenSslConfiguration.size()) !=

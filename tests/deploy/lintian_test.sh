@@ -13,4 +13,4 @@ for name in specula-agent specula-shim specula; do
 done
 as_root=()
 [ "$(id -u)" != 0 ] || as_root=(--allow-root)
-lintian "${as_root[@]}" --fail-on error,warning --show-overrides "${packages[@]}"
+lintian "${as_root[@]}" --fail-on error,warning "${packages[@]}"

@@ -71,6 +71,21 @@ if [ ! -s "$base" ]; then
 fi
 mkdir "$work/root"
 tar -C "$work/root" -xpf "$base"
+mkdir "$work/root/packages"
+cp "${packages[@]}" "$work/root/packages"
+
+step "a root without systemd: the user is made, all is taken away again"
+without() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$work/root" "$@"; }
+mkdir "$work/away"
+mv "$work"/root/usr/bin/systemd-{sysusers,tmpfiles} "$work/away"
+files >"$work/files.before"
+without sh -c 'dpkg -i /packages/*.deb' >"$work/log" 2>&1 || { cat "$work/log"; fail "dpkg -i"; }
+[ "$(without stat -c '%a %U %G' /etc/specula/tls)" = "750 root specula" ] || fail "/etc/specula/tls is not private"
+without specula-agent --version >/dev/null || fail "the agent does not run"
+without dpkg --purge specula-agent specula-shim specula >"$work/log" 2>&1 || { cat "$work/log"; fail "purge"; }
+files | diff "$work/files.before" - || fail "something is left"
+without deluser --quiet specula
+mv "$work"/away/* "$work/root/usr/bin"
 
 step "systemd boots in it"
 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --register=no --keep-unit --private-network --console=pipe \
@@ -89,8 +104,6 @@ inside systemctl list-units --failed --plain --no-legend >"$work/failed.before"
 files >"$work/files.before"
 
 step "installed without certificates: enabled, not started, nothing failed"
-mkdir "$work/root/packages"
-cp "${packages[@]}" "$work/root/packages"
 inside sh -c 'dpkg -i /packages/*.deb' >"$work/log" 2>&1 || { cat "$work/log"; fail "dpkg -i"; }
 for unit in specula-agent specula-shim; do
   [ "$(inside systemctl is-enabled $unit)" = enabled ] || fail "$unit is not enabled"

@@ -5,6 +5,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -50,8 +51,12 @@ class ScriptedExec final : public grpc::ServerWriteReactor<v1::ExecResponse> {
   struct Script {
     std::deque<v1::ExecResponse> messages;
     bool hang = false;            // after the last message
-    bool flood = false;           // the last message again and again
     std::function<void()> after;  // after the last message
+    // This again and again, before the last message, which follows once so many
+    // bytes were sent or the time has come.
+    v1::ExecResponse flood;
+    int64_t flood_bytes = INT64_MAX;
+    absl::Time flood_end = absl::InfiniteFuture();
   };
 
   explicit ScriptedExec(Script script) : script_(std::move(script)) {
@@ -64,31 +69,41 @@ class ScriptedExec final : public grpc::ServerWriteReactor<v1::ExecResponse> {
 
   void OnWriteDone(bool ok) override {
     if (!ok) return End(grpc::Status::CANCELLED);
-    if (!script_.flood || script_.messages.size() > 1) {
+    if (std::exchange(flooded_, false)) {
+      script_.flood_bytes -=
+          static_cast<int64_t>(script_.flood.stdout().size());
+    } else {
       script_.messages.pop_front();
     }
     Next();
   }
   void OnCancel() override {
     // A flood has always a write in flight, which tells of it.
-    if (!script_.flood) End(grpc::Status::CANCELLED);
+    if (!floods()) End(grpc::Status::CANCELLED);
   }
   void OnDone() override { delete this; }
 
  private:
+  bool floods() const { return !script_.flood.stdout().empty(); }
+
   void Next() {
-    if (!script_.messages.empty()) {
+    if (floods() && script_.messages.size() == 1 && script_.flood_bytes > 0 &&
+        absl::Now() < script_.flood_end) {
+      flooded_ = true;
+      StartWrite(&script_.flood);
+    } else if (!script_.messages.empty()) {
       StartWrite(&script_.messages.front());
-      return;
+    } else {
+      if (script_.after) script_.after();
+      if (!script_.hang) End(grpc::Status::OK);
     }
-    if (script_.after) script_.after();
-    if (!script_.hang) End(grpc::Status::OK);
   }
   void End(const grpc::Status& status) {
     if (!ended_.exchange(true)) Finish(status);
   }
 
   Script script_;
+  bool flooded_ = false;  // the write in flight is of the flood
   std::atomic<bool> ended_{false};
 };
 
@@ -175,6 +190,27 @@ std::string FloodOfText() {
   return text;
 }
 
+// A flood that keeps to the command's limits, as an agent does.
+void Flood(const v1::Command& command, ScriptedExec::Script& script) {
+  script.flood.set_stdout(FloodOfText());
+  v1::ExecExited exited;
+  exited.set_drained(true);
+  if (command.output_limit_bytes() > 0) {
+    script.flood_bytes = command.output_limit_bytes();
+    exited.set_code(0);
+    exited.set_truncated(true);
+  } else {
+    if (command.has_timeout()) {
+      script.flood_end = absl::Now() +
+                         absl::Seconds(command.timeout().seconds()) +
+                         absl::Nanoseconds(command.timeout().nanos());
+    }
+    exited.set_signal(SIGTERM);
+    exited.set_timed_out(true);
+  }
+  *script.messages.emplace_back().mutable_exited() = exited;
+}
+
 }  // namespace
 
 v1::WatchResponse SimulatedSnapshot(Health health, size_t host,
@@ -233,7 +269,8 @@ class FleetSimulator::Service final : public v1::Specula::CallbackService {
   }
 
   grpc::ServerWriteReactor<v1::ExecResponse>* Exec(
-      grpc::CallbackServerContext* context, const v1::ExecRequest*) override {
+      grpc::CallbackServerContext* context,
+      const v1::ExecRequest* request) override {
     const Agent agent = AgentOf(*context);
     ScriptedExec::Script script;
     if (agent.health == Health::kHangsAfterHeaders) {
@@ -244,9 +281,11 @@ class FleetSimulator::Service final : public v1::Specula::CallbackService {
     message.mutable_started()->set_pid(4242);
     script.messages.push_back(message);
     if (agent.health == Health::kFloods) {
-      script.flood = true;
-      message.set_stdout(FloodOfText());
-      script.messages.push_back(message);
+      Flood(request->command(), script);
+      return new ScriptedExec(std::move(script));
+    }
+    if (agent.health == Health::kNeverEnds) {
+      script.hang = true;
       return new ScriptedExec(std::move(script));
     }
     message.set_stdout("hello\n");

@@ -26,10 +26,13 @@ enum class Health {
           // snapshots, as if all were well
   kResetsCounters,  // its every second snapshot is after a boot: a new id,
                     // uptime 0, rates of QUALITY_RESET
-  kFlaps,   // breaks its connection after each third snapshot, refuses the
-            // next one, and is well again at the one after that
-  kFloods,  // snapshots, and a command's output (with sequences that would
-            // move a cursor), without pause and without end
+  kFlaps,      // breaks its connection after each third snapshot, refuses the
+               // next one, and is well again at the one after that
+  kFloods,     // snapshots, and a command's output (with sequences that would
+               // move a cursor), without pause and without end but for the
+               // command's own time and output limits
+  kNeverEnds,  // a command begins and then nothing comes, whatever its time
+               // limit
 };
 
 // The snapshot that a host of the fleet gives: `host` counts from 0 on,

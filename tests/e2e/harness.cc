@@ -118,24 +118,28 @@ Process::Process(const Options& options) {
 Process::~Process() {
   if (reaped_) return;
   Signal(SIGKILL);
-  waitpid(pid_, &status_, 0);
+  Reap(0);
+}
+
+bool Process::Reap(int options) {
+  rusage usage = {};
+  if (wait4(pid_, &status_, options, &usage) != pid_) return false;
+  peak_resident_bytes_ = int64_t{usage.ru_maxrss} << 10;
+  reaped_ = true;
+  return true;
 }
 
 void Process::Signal(int signal) const {
   if (!reaped_) kill(pid_, signal);
 }
 
-bool Process::Running() {
-  if (!reaped_ && waitpid(pid_, &status_, WNOHANG) == pid_) reaped_ = true;
-  return !reaped_;
-}
+bool Process::Running() { return !reaped_ && !Reap(WNOHANG); }
 
 int Process::Wait() {
   if (!Eventually([this] { return !Running(); })) {
     ADD_FAILURE() << "process " << pid_ << " hangs; its stderr:\n" << Stderr();
     Signal(SIGKILL);
-    waitpid(pid_, &status_, 0);
-    reaped_ = true;
+    Reap(0);
   }
   return WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_);
 }
@@ -147,7 +151,8 @@ Result RunProgram(const std::vector<std::string>& arguments,
                   const std::vector<std::string>& environment) {
   Process process({.arguments = arguments, .environment = environment});
   const int exit_code = process.Wait();
-  return {exit_code, process.Stdout(), process.Stderr()};
+  return {exit_code, process.Stdout(), process.Stderr(),
+          process.peak_resident_bytes()};
 }
 
 std::string Program(const std::string& name) {

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -58,12 +59,18 @@ class Process {
   int Wait();
   std::string Stdout() const;
   std::string Stderr() const;
+  // The greatest resident set it had; after its end.
+  int64_t peak_resident_bytes() const { return peak_resident_bytes_; }
 
  private:
+  // Whether it has ended, which is noted; `options` as of wait4.
+  bool Reap(int options);
+
   TemporaryDirectory directory_;
   pid_t pid_ = -1;
   bool reaped_ = false;
   int status_ = 0;
+  int64_t peak_resident_bytes_ = 0;
 };
 
 // Runs a program to its end.
@@ -71,6 +78,7 @@ struct Result {
   int exit_code;
   std::string out;
   std::string err;
+  int64_t peak_resident_bytes = 0;
 };
 Result RunProgram(const std::vector<std::string>& arguments,
                   const std::vector<std::string>& environment = {});

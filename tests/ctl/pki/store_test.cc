@@ -234,7 +234,8 @@ TEST_F(PkiStoreTest, NameOfAnAgentBecomesASanIfItCan) {
   ASSERT_TRUE(address.ok()) << address.status();
   EXPECT_THAT(address->certificate.dns_names, IsEmpty());
   EXPECT_THAT(address->certificate.ip_addresses, ElementsAre("10.0.0.7"));
-  EXPECT_TRUE(*CertificateIsFor(Read("10.0.0.7.crt"), "10.0.0.7"));
+  EXPECT_TRUE(
+      ParseServerCertificatePem(Read("10.0.0.7.crt"), "10.0.0.7")->is_for_host);
 }
 
 TEST_F(PkiStoreTest, CallersMayOnlyCall) {

@@ -46,6 +46,14 @@ struct Made {
   std::string key_pem;
 };
 
+absl::StatusOr<bool> CertificateIsFor(const std::string& pem,
+                                      const std::string& host) {
+  absl::StatusOr<ServerCertificate> server =
+      ParseServerCertificatePem(pem, host);
+  if (!server.ok()) return server.status();
+  return server->is_for_host;
+}
+
 void Must(bool done) {
   if (done) return;
   ERR_print_errors_fp(stderr);

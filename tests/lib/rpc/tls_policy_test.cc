@@ -2,18 +2,22 @@
 
 #include <grpc/grpc_security.h>
 #include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/provider.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "ctl/pki/authority.h"
 #include "gtest/gtest.h"
+#include "lib/rpc/openssl_ptr.h"
 #include "tests/lib/base/testing.h"
 
 namespace specula {
@@ -227,6 +231,56 @@ TEST_F(TlsPolicyTest, AConfigurationOfTheUserDoesNotCount) {
   const absl::Status status = EnforceTlsPolicy();
   if (status.code() != absl::StatusCode::kInternal) Fail(status.ToString());
   _exit(0);
+}
+
+// A private key of a kind in PEM, made where the policy does not hold.
+std::string MakeKey(const char* kind, bool traditional) {
+  static OSSL_LIB_CTX* const elsewhere = OSSL_LIB_CTX_new();
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_name(elsewhere, kind, nullptr);
+  EVP_PKEY* key = nullptr;
+  if (EVP_PKEY_keygen_init(context) != 1 ||
+      (kind == std::string("EC") &&
+       EVP_PKEY_CTX_set_group_name(context, "P-256") != 1) ||
+      EVP_PKEY_generate(context, &key) != 1) {
+    Fail(absl::StrCat("cannot make a key of ", kind));
+  }
+  EVP_PKEY_CTX_free(context);
+  BIO* bio = BIO_new(BIO_s_mem());
+  const int written =
+      traditional ? PEM_write_bio_PrivateKey_traditional(
+                        bio, key, nullptr, nullptr, 0, nullptr, nullptr)
+                  : PEM_write_bio_PKCS8PrivateKey(bio, key, nullptr, nullptr, 0,
+                                                  nullptr, nullptr);
+  if (written != 1) Fail(absl::StrCat("cannot write a key of ", kind));
+  std::string pem = BioText(bio);
+  BIO_free(bio);
+  EVP_PKEY_free(key);
+  return pem;
+}
+
+[[noreturn]] void CheckProvider() {
+  Enforce();
+  if (OSSL_PROVIDER_available(nullptr, "specula-tls") != 1 ||
+      OSSL_PROVIDER_available(nullptr, "default") != 0) {
+    Fail("OpenSSL's default provider is there");
+  }
+  const std::pair<const char*, bool> kinds[] = {
+      {"EC", false},      {"EC", true},       {"RSA", false},  {"RSA", true},
+      {"RSA-PSS", false}, {"ED25519", false}, {"ED448", false}};
+  for (const auto& [kind, traditional] : kinds) {
+    const absl::Status read = ReadKeyPem(MakeKey(kind, traditional)).status();
+    if (!read.ok()) Fail(absl::StrCat(kind, " is not read: ", read.message()));
+  }
+  if (EVP_PKEY_CTX_new_from_name(nullptr, "DSA", nullptr) != nullptr ||
+      EVP_MD_fetch(nullptr, "SM3", nullptr) != nullptr ||
+      EVP_CIPHER_fetch(nullptr, "SM4-CBC", nullptr) != nullptr) {
+    Fail("what TLS 1.3 does not have is there");
+  }
+  _exit(0);
+}
+
+TEST_F(TlsPolicyTest, WhatTls13NeedsIsThereAndNothingElse) {
+  EXPECT_EXIT(CheckProvider(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST_F(TlsPolicyTest, ItSaysThatItCameTooLate) {

@@ -1,0 +1,163 @@
+#include "lib/rpc/tls_provider.h"
+
+#include <openssl/core_dispatch.h>
+#include <openssl/crypto.h>
+#include <openssl/provider.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "lib/rpc/openssl_ptr.h"
+
+namespace specula {
+namespace {
+
+// OpenSSL's tables end with an entry of nulls.
+using Algorithms = std::vector<OSSL_ALGORITHM>;
+
+// The default provider in a library context of its own, and what we show of
+// those of its operations of which we do not show all. OpenSSL asks by plain
+// functions whose context belongs to the inner provider, so there is one for
+// the process; it is never freed, for gRPC's threads may use it to the last.
+struct Inner {
+  OSSL_PROVIDER* provider = nullptr;
+  std::map<int, Algorithms> shown;
+};
+
+Inner& TheInner() {
+  static Inner* const inner = new Inner;
+  return *inner;
+}
+
+template <size_t kCount>
+bool IsOneOf(absl::string_view name, const absl::string_view (&names)[kCount]) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+// "EC:id-ecPublicKey:1.2.840.10045.2.1" is EC.
+absl::string_view FirstName(const OSSL_ALGORITHM& algorithm) {
+  const absl::string_view names(algorithm.algorithm_names);
+  return names.substr(0, names.find(':'));
+}
+
+bool IsWantedDecoder(const OSSL_ALGORITHM& algorithm) {
+  // DER: what finds out which kind of key it is.
+  static constexpr absl::string_view kKinds[] = {"EC",  "ED25519", "ED448",
+                                                 "RSA", "RSA-PSS", "DER"};
+  // The last two say once more what "type-specific" says.
+  static constexpr absl::string_view kUnwanted[] = {
+      "input=msblob", "input=pvk", "structure=ec", "structure=rsa"};
+  if (!IsOneOf(FirstName(algorithm), kKinds)) return false;
+  for (absl::string_view property :
+       absl::StrSplit(algorithm.property_definition, ',')) {
+    if (IsOneOf(property, kUnwanted)) return false;
+  }
+  return true;
+}
+
+bool IsWantedKeyManager(const OSSL_ALGORITHM& algorithm) {
+  static constexpr absl::string_view kUnwanted[] = {"DH", "DHX", "DSA", "SM2"};
+  return !IsOneOf(FirstName(algorithm), kUnwanted);
+}
+
+bool IsWantedDigest(const OSSL_ALGORITHM& algorithm) {
+  const absl::string_view name = FirstName(algorithm);
+  return absl::StartsWith(name, "SHA1") || absl::StartsWith(name, "SHA2-") ||
+         absl::StartsWith(name, "MD5");
+}
+
+bool IsWantedCipher(const OSSL_ALGORITHM& algorithm) {
+  // More than TLS 1.3 has: libssl asks for each of these with every SSL_CTX,
+  // and to look for one in vain is what costs most.
+  static constexpr absl::string_view kNames[] = {
+      "AES-128-GCM",  "AES-256-GCM",      "ChaCha20-Poly1305", "AES-128-CCM",
+      "AES-256-CCM",  "AES-128-CBC",      "AES-256-CBC",       "ARIA-128-GCM",
+      "ARIA-256-GCM", "CAMELLIA-128-CBC", "CAMELLIA-256-CBC",  "DES-EDE3-CBC",
+      "NULL"};
+  return IsOneOf(FirstName(algorithm), kNames);
+}
+
+using Wanted = bool (*)(const OSSL_ALGORITHM&);
+
+Algorithms Select(int operation, Wanted is_wanted) {
+  Algorithms selected;
+  int no_store = 0;
+  const OSSL_ALGORITHM* all =
+      OSSL_PROVIDER_query_operation(TheInner().provider, operation, &no_store);
+  for (; all != nullptr && all->algorithm_names != nullptr; ++all) {
+    if (is_wanted(*all)) selected.push_back(*all);
+  }
+  selected.push_back({});
+  return selected;
+}
+
+const OSSL_ALGORITHM* QueryOperation(void* /*context*/, int operation,
+                                     int* no_store) {
+  *no_store = 0;
+  const auto shown = TheInner().shown.find(operation);
+  if (shown != TheInner().shown.end()) return shown->second.data();
+  return OSSL_PROVIDER_query_operation(TheInner().provider, operation,
+                                       no_store);
+}
+
+const OSSL_PARAM* GettableParameters(void* /*context*/) {
+  return OSSL_PROVIDER_gettable_params(TheInner().provider);
+}
+
+int GetParameters(void* /*context*/, OSSL_PARAM* parameters) {
+  return OSSL_PROVIDER_get_params(TheInner().provider, parameters);
+}
+
+int GetCapabilities(void* /*context*/, const char* capability,
+                    OSSL_CALLBACK* callback, void* argument) {
+  return OSSL_PROVIDER_get_capabilities(TheInner().provider, capability,
+                                        callback, argument);
+}
+
+template <typename Function>
+OSSL_DISPATCH Entry(int id, Function* function) {
+  return {id, reinterpret_cast<void (*)()>(function)};
+}
+
+int StartProvider(const OSSL_CORE_HANDLE* /*handle*/,
+                  const OSSL_DISPATCH* /*core*/, const OSSL_DISPATCH** offered,
+                  void** context) {
+  static const OSSL_DISPATCH kOffered[] = {
+      Entry(OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, GettableParameters),
+      Entry(OSSL_FUNC_PROVIDER_GET_PARAMS, GetParameters),
+      Entry(OSSL_FUNC_PROVIDER_QUERY_OPERATION, QueryOperation),
+      Entry(OSSL_FUNC_PROVIDER_GET_CAPABILITIES, GetCapabilities),
+      {0, nullptr}};
+  *offered = kOffered;
+  // Its algorithms are called with this.
+  *context = OSSL_PROVIDER_get0_provider_ctx(TheInner().provider);
+  return 1;
+}
+
+}  // namespace
+
+absl::Status AddTlsProvider() {
+  Inner& inner = TheInner();
+  inner.provider = OSSL_PROVIDER_load(OSSL_LIB_CTX_new(), "default");
+  if (inner.provider == nullptr) return OpenSslInternal("default provider");
+  const std::pair<int, Wanted> selections[] = {
+      {OSSL_OP_DECODER, IsWantedDecoder},
+      {OSSL_OP_KEYMGMT, IsWantedKeyManager},
+      {OSSL_OP_DIGEST, IsWantedDigest},
+      {OSSL_OP_CIPHER, IsWantedCipher}};
+  for (const auto& [operation, is_wanted] : selections) {
+    inner.shown[operation] = Select(operation, is_wanted);
+  }
+  if (OSSL_PROVIDER_add_builtin(nullptr, kTlsProvider, StartProvider) != 1) {
+    return OpenSslInternal("provider");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace specula
