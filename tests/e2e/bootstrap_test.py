@@ -99,7 +99,8 @@ class Host:
                                                     glob.glob(SHARED + "/peer/usr/*/*-linux-gnu")))
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
-                ["unshare", "-m", "-p", "--fork", "--kill-child", "--mount-proc", "sh", "-c", prepare],
+                ["setpriv", "--pdeathsig", "KILL",  # it ends with this test, however that ends
+                 "unshare", "-m", "-p", "--fork", "--kill-child", "--mount-proc", "sh", "-c", prepare],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         for _ in range(HANG_LIMIT * 20):
             if "listening" in read(self.log):
