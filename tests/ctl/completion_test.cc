@@ -56,7 +56,7 @@ TEST_F(CompletionTest, BashHasCommandsOptionsAndChoices) {
   EXPECT_THAT(Bash("specula ru"), ElementsAre("runs"));
   EXPECT_THAT(Bash("specula "), Contains("exec"));
   EXPECT_THAT(Bash("specula "), Not(Contains("__complete")));
-  EXPECT_THAT(Bash("specula pki re"), ElementsAre("revoke"));
+  EXPECT_THAT(Bash("specula pki rev"), ElementsAre("revoke"));
   EXPECT_THAT(Bash("specula exec --can"), ElementsAre("--canary"));
   EXPECT_THAT(Bash("specula exec --inven"), ElementsAre("--inventory"))
       << "the fleet's options stand behind the command too";

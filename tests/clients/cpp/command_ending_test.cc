@@ -120,7 +120,7 @@ TEST(CommandEndingTest, WithoutAnEndItIsNoResult) {
       {absl::UnavailableError("Socket closed"), true, Outcome::kLost,
        "in the middle of the call"},
       {absl::UnavailableError("keepalive watchdog timeout"), true,
-       Outcome::kLost, "keepalive watchdog timeout"},
+       Outcome::kLost, "broke in the middle of the call"},
       {absl::InternalError("odd\x1b[2J"), true, Outcome::kLost, "odd\\x1b[2J"},
       {absl::PermissionDeniedError("revoked"), true, Outcome::kDenied,
        "revoked"},
