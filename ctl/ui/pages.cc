@@ -217,8 +217,9 @@ std::vector<Line> ExplainPage(const ViewSettings& settings, absl::Time now,
     lines.emplace_back(absl::StrCat("Quality: ", QualityText(*source.quality)));
   }
   if (source.window.has_value()) {
-    lines.emplace_back(
-        absl::StrCat("Measured over ", absl::FormatDuration(*source.window)));
+    lines.emplace_back(absl::StrCat(
+        "Measured over ", absl::FormatDuration(absl::Trunc(
+                              *source.window, absl::Milliseconds(1)))));
   }
   if (!source.raw.empty()) {
     lines.emplace_back("");
