@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "ctl/bootstrap/assets.h"
+#include "lib/base/clock.h"
 #include "lib/base/format.h"
 #include "lib/base/status_macros.h"
 
@@ -46,7 +47,7 @@ HostBootstrap::HostBootstrap(const BootstrapSettings& settings,
 
 HostReport HostBootstrap::Run() {
   HostReport report;
-  const absl::Time begun = absl::Now();
+  const absl::Time begun = SteadyNow();
   absl::Status status = Converse(report);
   if (!status.ok()) report.ending = EndingOf(status);
   session_.reset();
@@ -55,7 +56,7 @@ HostReport HostBootstrap::Run() {
                     absl::StrJoin(notes_, "; "));
   }
   report.endpoint = endpoint_;
-  report.elapsed = absl::Now() - begun;
+  report.elapsed = SteadyNow() - begun;
   return report;
 }
 
@@ -115,7 +116,7 @@ absl::StatusOr<Facts> HostBootstrap::AskFacts() {
   const std::string begin = absl::StrCat(
       RemoteScript(), settings_.dry_run ? "" : "begin\n", "facts\n");
   const absl::Time deadline =
-      absl::Now() + (settings_.ssh.batch ? kGreetingLimit : kTypingLimit);
+      SteadyNow() + (settings_.ssh.batch ? kGreetingLimit : kTypingLimit);
   RETURN_IF_ERROR(session_->Send(begin, deadline));
   std::vector<Reply> before;
   if (!settings_.dry_run) {
@@ -178,7 +179,7 @@ absl::StatusOr<std::vector<WantedFile>> HostBootstrap::Want(
 }
 
 absl::Status HostBootstrap::Put(const WantedFile& file) {
-  const absl::Time deadline = absl::Now() + kTransferLimit;
+  const absl::Time deadline = SteadyNow() + kTransferLimit;
   const size_t size = file.content->size();
   RETURN_IF_ERROR(session_->Send(
       absl::StrCat("put ", file.name, " ", size, " ", file.sha256, "\n"),
@@ -191,7 +192,7 @@ absl::Status HostBootstrap::Put(const WantedFile& file) {
 
 absl::StatusOr<std::vector<Reply>> HostBootstrap::Order(
     const std::string& order, absl::Duration limit) {
-  const absl::Time deadline = absl::Now() + limit;
+  const absl::Time deadline = SteadyNow() + limit;
   RETURN_IF_ERROR(session_->Send(absl::StrCat(order, "\n"), deadline));
   const std::vector<std::string> words = absl::StrSplit(order, ' ');
   return session_->Await(words.front(), deadline);
@@ -259,7 +260,7 @@ absl::Status HostBootstrap::Undo(const Facts& facts, const Plan& plan,
 
 Proof HostBootstrap::Prove(const std::string& serial, absl::Duration limit,
                            bool watch) {
-  const absl::Time deadline = absl::Now() + limit;
+  const absl::Time deadline = SteadyNow() + limit;
   int absences = 0;
   while (true) {
     Proof proof = AskForProof(endpoint_, settings_.credentials, kCallLimit);
@@ -279,9 +280,9 @@ Proof HostBootstrap::Prove(const std::string& serial, absl::Duration limit,
     if (stop_) {
       // An old agent is asked for all the same, but not for long.
       if (!serial.empty()) proof.ending = {Outcome::kFailed, "interrupted"};
-      if (!serial.empty() || absl::Now() > deadline) return proof;
+      if (!serial.empty() || SteadyNow() > deadline) return proof;
     }
-    if (absl::Now() > deadline) return proof;
+    if (SteadyNow() > deadline) return proof;
     if (watch) {
       absl::StatusOr<std::vector<Reply>> replies = Order("alive", kOrderLimit);
       if (!replies.ok()) {

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "lib/base/clock.h"
 #include "lib/base/format.h"
 #include "lib/base/status_macros.h"
 
@@ -114,9 +115,9 @@ SshSession::SshSession(pid_t pid, UniqueFd in, UniqueFd out, UniqueFd err,
 
 SshSession::~SshSession() {
   in_.Reset();
-  const absl::Time end = absl::Now() + kPatienceAtEnd;
+  const absl::Time end = SteadyNow() + kPatienceAtEnd;
   while (waitpid(pid_, nullptr, WNOHANG) == 0) {
-    if (absl::Now() > end) {
+    if (SteadyNow() > end) {
       kill(pid_, SIGKILL);
       waitpid(pid_, nullptr, 0);
       return;
@@ -142,7 +143,7 @@ void SshSession::TakeErrors() {
 
 absl::Status SshSession::Turn(absl::string_view* to_send, absl::Time deadline) {
   if (stop_ && !ignore_stop_) return absl::CancelledError("interrupted");
-  if (absl::Now() > deadline) {
+  if (SteadyNow() > deadline) {
     return absl::DeadlineExceededError("no answer over ssh in time");
   }
   const bool sending = to_send != nullptr && !to_send->empty();

@@ -30,12 +30,14 @@ class SshSession {
       bool own_group);
 
   // Closes its input, so that the script undoes what was not committed, and
-  // ends ssh if it does not end by itself within a second.
+  // ends ssh if it does not end by itself within five seconds.
   ~SshSession();
 
   SshSession(const SshSession&) = delete;
   SshSession& operator=(const SshSession&) = delete;
 
+  // Deadlines are of SteadyNow().
+  //
   // Writes all of `bytes`. UNAVAILABLE if ssh has ended, FAILED_PRECONDITION if
   // the host said why before; DEADLINE_EXCEEDED, CANCELLED.
   absl::Status Send(absl::string_view bytes, absl::Time deadline);

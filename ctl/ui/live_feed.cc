@@ -164,7 +164,7 @@ void LiveFeed::Core::Tick() {
     absl::MutexLock lock(&mutex_);
     if (closed_) return;
   }
-  if (const absl::Time now = absl::Now(); now > trim_due_) {
+  if (const absl::Time now = SteadyNow(); now > trim_due_) {
     if (trim_due_ != absl::InfinitePast()) malloc_trim(0);
     trim_due_ = now + kTrimEvery;
   }

@@ -1,7 +1,5 @@
 #include "ctl/pki/renew.h"
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -11,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/base/file.h"
+#include "tests/lib/base/testing.h"
 
 namespace specula::ctl {
 namespace {
@@ -26,16 +25,12 @@ constexpr absl::Duration kDays = absl::Hours(24);
 class RenewTest : public ::testing::Test {
  protected:
   RenewTest() {
-    std::string name = absl::StrCat(::testing::TempDir(), "/renew.XXXXXX");
-    root_ = mkdtemp(name.data());
-    dir_ = root_ + "/pki";
     AuthorityOptions authority;
     authority.trust_domain = "d.example";
     authority.days = 1000;
     authority.now = kNow;
     EXPECT_TRUE(InitAuthority(dir_, authority).ok());
   }
-  ~RenewTest() override { std::filesystem::remove_all(root_); }
 
   void Agent(const std::string& name, int days) {
     absl::StatusOr<Issued> issued = IssueAgent(
@@ -52,8 +47,8 @@ class RenewTest : public ::testing::Test {
     return ReadFile(absl::StrCat(dir_, "/", name)).value_or("");
   }
 
-  std::string root_;
-  std::string dir_;
+  const testing::TempDirectory root_;
+  const std::string dir_ = root_.Path("pki");
 };
 
 TEST_F(RenewTest, WhatEndsSoonKeepsItsNamesAndGetsANewSerialAndKey) {
@@ -127,7 +122,7 @@ TEST_F(RenewTest, WhatIsNotToBeRenewedSaysWhyAndCostsNobodyElse) {
   ASSERT_TRUE(
       WriteFileAtomically(dir_ + "/broken.crt", "no PEM", 0644, false).ok());
   // Of an authority of the same trust domain.
-  const std::string other = root_ + "/other";
+  const std::string other = root_.Path("other");
   AuthorityOptions authority;
   authority.trust_domain = "d.example";
   authority.now = kNow;
