@@ -121,9 +121,10 @@ TEST_P(NetworkTest, CutInMidStreamIsLostLeavesNothingAndComesBack) {
                            line}));
   };
   exec("quiet Exec", "echo begun; setsid sleep 1000 & sleep 1000");
-  // The agent has bytes on their way at any moment, and more than the link
-  // takes.
-  exec("Exec that floods", "echo begun; exec yes");
+  // The agent has bytes on their way at any moment: a megabyte a second, since
+  // all of it is kept in a file.
+  exec("Exec that floods",
+       "echo begun; while :; do head -c 16384 /dev/zero; sleep 0.01; done");
   streams.emplace_back("Tail", Begin(host, {"tail", "-f", log}));
   auto batch = Begin(
       AllHosts(), {"exec", "--json", "--env", "SPECULA_TEST_MARK=" + mark, "-s",
@@ -141,7 +142,8 @@ TEST_P(NetworkTest, CutInMidStreamIsLostLeavesNothingAndComesBack) {
   for (const auto& [name, process] : streams) {
     ASSERT_TRUE(Eventually([&, process = process.get()] {
       return process->Stdout().find("begun") != std::string::npos;
-    })) << name;
+    })) << name
+        << ": " << process->Stderr();
   }
   ASSERT_TRUE(Eventually([&] {
     const std::string said = batch->Stdout();
