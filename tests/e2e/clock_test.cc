@@ -69,7 +69,7 @@ class Clock {
               static_cast<ssize_t>(sizeof seconds));
   }
   Words Environment() const {
-    return {absl::StrCat("LD_PRELOAD=", SPECULA_MOVED_CLOCK),
+    return {absl::StrCat("LD_PRELOAD=", Program("libmoved_clock.so")),
             absl::StrCat("SPECULA_TEST_CLOCK=", path_)};
   }
 

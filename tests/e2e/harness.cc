@@ -22,6 +22,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/rpc/certificate.h"
 #include "lib/rpc/grpc_status.h"
+#include "tests/places.h"
 
 namespace specula::testing {
 namespace {
@@ -159,7 +160,7 @@ Result RunProgram(const std::vector<std::string>& arguments,
 }
 
 std::string Program(const std::string& name) {
-  return absl::StrCat(SPECULA_PROGRAMS, "/", name);
+  return absl::StrCat(ProgramsDirectory(), "/", name);
 }
 
 Pki::Pki(absl::Time now) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "specula/v1/specula.pb.h"
+#include "tests/places.h"
 
 namespace specula {
 namespace {
@@ -50,8 +51,8 @@ struct Golden {
 
 std::vector<Golden> Load() {
   std::vector<Golden> all;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(SPECULA_TESTDATA "/wire")) {
+  for (const auto& entry : std::filesystem::directory_iterator(
+           testing::TestDataDirectory() + "/wire")) {
     const std::filesystem::path& path = entry.path();
     if (path.extension() != ".binpb") continue;
     const std::string name = path.filename();

@@ -10,6 +10,7 @@
 #include "agent/proc/parse.h"
 #include "agent/proc/proc_root.h"
 #include "gtest/gtest.h"
+#include "tests/places.h"
 
 namespace specula::agent {
 namespace {
@@ -19,7 +20,8 @@ constexpr absl::Duration kWindow = absl::Milliseconds(1500);
 int64_t Ticks(int64_t seconds) { return seconds * sysconf(_SC_CLK_TCK); }
 
 CpuStat ReadTree(absl::string_view tree) {
-  const ProcRoot root(absl::StrCat(SPECULA_TESTDATA, "/proc/", tree));
+  const ProcRoot root(
+      absl::StrCat(testing::TestDataDirectory(), "/proc/", tree));
   return ParseCpuStat(root.Read("/proc/stat").value()).value();
 }
 

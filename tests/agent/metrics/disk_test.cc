@@ -12,6 +12,7 @@
 #include "agent/proc/proc_root.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/places.h"
 
 namespace specula::agent {
 namespace {
@@ -22,7 +23,7 @@ using ::testing::IsEmpty;
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
 std::vector<Mount> ReadTree(absl::string_view file) {
-  const ProcRoot root(absl::StrCat(SPECULA_TESTDATA, "/proc/"));
+  const ProcRoot root(absl::StrCat(testing::TestDataDirectory(), "/proc/"));
   return ParseMountInfo(root.Read(file).value());
 }
 
@@ -519,7 +520,8 @@ TEST(DiskTest, CountersThatRunBackwardsAreAReset) {
 }
 
 TEST(DiskTest, ARecordedReplacementIsAReset) {
-  const ProcRoot root(absl::StrCat(SPECULA_TESTDATA, "/proc/backwards"));
+  const ProcRoot root(
+      absl::StrCat(testing::TestDataDirectory(), "/proc/backwards"));
   const auto before =
       ParseDiskStats(root.Read("/before/proc/diskstats").value());
   const auto after = ParseDiskStats(root.Read("/after/proc/diskstats").value());

@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/lib/base/testing.h"
+#include "tests/places.h"
 
 namespace specula::agent {
 namespace {
@@ -19,7 +20,7 @@ using ::testing::IsEmpty;
 using ::testing::Pair;
 
 std::string Tree(absl::string_view name) {
-  return absl::StrCat(SPECULA_TESTDATA, "/proc/", name);
+  return absl::StrCat(testing::TestDataDirectory(), "/proc/", name);
 }
 
 std::vector<std::pair<std::string, double>> Sensors(const std::string& root) {

@@ -8,6 +8,7 @@
 #include "agent/proc/parse.h"
 #include "agent/proc/proc_root.h"
 #include "gtest/gtest.h"
+#include "tests/places.h"
 
 namespace specula::agent {
 namespace {
@@ -22,7 +23,8 @@ v1::Memory Fill(const MemInfo& info) {
 }
 
 MemInfo ReadTree(absl::string_view tree) {
-  const ProcRoot root(absl::StrCat(SPECULA_TESTDATA, "/proc/", tree));
+  const ProcRoot root(
+      absl::StrCat(testing::TestDataDirectory(), "/proc/", tree));
   return ParseMemInfo(root.Read("/proc/meminfo").value()).value();
 }
 

@@ -9,6 +9,7 @@
 #include "agent/proc/parse.h"
 #include "agent/proc/proc_root.h"
 #include "gtest/gtest.h"
+#include "tests/places.h"
 
 namespace specula::agent {
 namespace {
@@ -76,7 +77,7 @@ TEST(NetworkTest, VirtualInterfacesAreLeftOutAndCounted) {
 
 TEST(NetworkTest, AContainerHasItsEth) {
   // The recorded LXC container: lo and eth0, both virtual.
-  const ProcRoot root(absl::StrCat(SPECULA_TESTDATA, "/proc/lxc"));
+  const ProcRoot root(absl::StrCat(testing::TestDataDirectory(), "/proc/lxc"));
   Counters before = ParseNetDev(root.Read("/proc/net/dev").value());
   Counters after = before;
   for (InterfaceCounters& nic : after) nic.received_bytes += 4000;
@@ -155,8 +156,9 @@ TEST(NetworkTest, AFastCardIsNoError) {
 
 TEST(NetworkTest, WithoutAnyMeasuredInterfaceThereIsNoSum) {
   const ProcRoot first(
-      absl::StrCat(SPECULA_TESTDATA, "/proc/backwards/before"));
-  const ProcRoot last(absl::StrCat(SPECULA_TESTDATA, "/proc/backwards/after"));
+      absl::StrCat(testing::TestDataDirectory(), "/proc/backwards/before"));
+  const ProcRoot last(
+      absl::StrCat(testing::TestDataDirectory(), "/proc/backwards/after"));
   const Counters before = ParseNetDev(first.Read("/proc/net/dev").value());
   const Counters after = ParseNetDev(last.Read("/proc/net/dev").value());
   const v1::Network network = Fill(&before, after);

@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/lib/base/testing.h"
+#include "tests/places.h"
 
 namespace specula::agent {
 namespace {
@@ -29,7 +30,7 @@ int64_t Ticks(double seconds) {
 }
 
 std::string Tree(absl::string_view name) {
-  return absl::StrCat(SPECULA_TESTDATA, "/proc/", name);
+  return absl::StrCat(testing::TestDataDirectory(), "/proc/", name);
 }
 
 ProcessStat MakeProcess(int64_t pid, int64_t start, int64_t ticks,

@@ -19,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "lib/base/clock.h"
 #include "tests/lib/base/testing.h"
+#include "tests/places.h"
 
 namespace specula::agent {
 namespace {
@@ -29,7 +30,7 @@ using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 std::string Tree(absl::string_view name) {
-  return absl::StrCat(SPECULA_TESTDATA, "/proc/", name);
+  return absl::StrCat(testing::TestDataDirectory(), "/proc/", name);
 }
 
 // Every file system has 1000 blocks of 1 KiB, half of them in use.

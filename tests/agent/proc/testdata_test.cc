@@ -15,6 +15,7 @@
 #include "agent/proc/proc_root.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/places.h"
 
 namespace specula::agent {
 namespace {
@@ -30,7 +31,7 @@ using ::testing::IsSupersetOf;
 using ::testing::StartsWith;
 
 std::string Tree(absl::string_view name) {
-  return absl::StrCat(SPECULA_TESTDATA, "/proc/", name);
+  return absl::StrCat(testing::TestDataDirectory(), "/proc/", name);
 }
 
 std::string ReadOrFail(const ProcRoot& root, absl::string_view path) {
@@ -54,7 +55,7 @@ std::vector<int> Numbers(const CpuStat& stat) {
 TEST(TestdataTest, LinksStayWithinTheirTree) {
   int links = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(
-           absl::StrCat(SPECULA_TESTDATA, "/proc"))) {
+           absl::StrCat(testing::TestDataDirectory(), "/proc"))) {
     if (!entry.is_symlink()) continue;
     ++links;
     EXPECT_TRUE(std::filesystem::read_symlink(entry).is_relative()) << entry;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "ctl/table.h"
 #include "tests/ctl/ui/scripted_fleet.h"
+#include "tests/places.h"
 
 namespace specula::ctl {
 namespace {
@@ -30,7 +31,7 @@ std::string Drawn(size_t width, size_t height, TopState& state,
 // Compares with a file of tests/testdata/top. With SPECULA_WRITE_SCREENS set
 // the file is written instead: look at what git says of it.
 void ExpectScreen(const std::string& name, const std::string& drawn) {
-  const std::string path = std::string(SPECULA_TESTDATA "/top/") + name;
+  const std::string path = testing::TestDataDirectory() + "/top/" + name;
   if (std::getenv("SPECULA_WRITE_SCREENS") != nullptr) {
     std::ofstream(path) << drawn;
     return;
