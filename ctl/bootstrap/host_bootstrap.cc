@@ -1,5 +1,6 @@
 #include "ctl/bootstrap/host_bootstrap.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -24,7 +25,8 @@ constexpr absl::Duration kTransferLimit = absl::Minutes(20);
 // The old agent's end, and the start of the new one.
 constexpr absl::Duration kSwitchLimit = absl::Seconds(150);
 constexpr absl::Duration kOldAgentLimit = absl::Seconds(15);
-constexpr absl::Duration kCallLimit = absl::Seconds(3);
+// Some of it may go to finding the name.
+constexpr absl::Duration kCallLimit = absl::Seconds(10);
 constexpr absl::Duration kBetweenCalls = absl::Milliseconds(250);
 // So often not there: a supervisor may be about to start it again.
 constexpr int kMostAbsences = 5;
@@ -263,7 +265,8 @@ Proof HostBootstrap::Prove(const std::string& serial, absl::Duration limit,
   const absl::Time deadline = SteadyNow() + limit;
   int absences = 0;
   while (true) {
-    Proof proof = AskForProof(endpoint_, settings_.credentials, kCallLimit);
+    Proof proof = AskForProof(endpoint_, settings_.credentials,
+                              std::min(limit, kCallLimit));
     if (proof.ending.outcome == Outcome::kOk) {
       if (!serial.empty() && proof.serial != serial) {
         proof.ending = {Outcome::kFailed,
