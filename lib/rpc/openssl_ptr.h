@@ -60,6 +60,7 @@ using ExtendedKeyUsagePtr =
 using BasicConstraintsPtr =
     std::unique_ptr<BASIC_CONSTRAINTS, OpenSslFree<BASIC_CONSTRAINTS_free>>;
 using OpenSslText = std::unique_ptr<char, OpenSslTextFree>;
+using OpenSslBytes = std::unique_ptr<unsigned char, OpenSslTextFree>;
 
 // What OpenSSL says about this thread's last failure; empties its error queue.
 inline std::string OpenSslReason() {
