@@ -18,6 +18,10 @@ constexpr absl::Duration kSlack = absl::Seconds(5);
 constexpr absl::Duration kTurn = absl::Milliseconds(250);
 // Between two looks at what came: a channel costs a millisecond to make.
 constexpr int kBeginAtOnce = 8;
+// How many channels of hosts that are done may wait for a quiet moment to be
+// closed: each takes 150 kB, and to close it a twentieth of what all of a host
+// takes.
+constexpr size_t kMostKept = 256;
 
 }  // namespace
 
@@ -83,7 +87,13 @@ void Batch::Run(const v1::ExecRequest& request) {
              kDrain + kSlack;
   }
   while (true) {
-    for (const std::function<void()>& act : inbox_->Take()) act();
+    const std::vector<std::function<void()>> acts = inbox_->Take();
+    for (const std::function<void()>& act : acts) act();
+    if (!acts.empty()) {
+      quiet_since_ = SteadyNow();
+    } else if (SteadyNow() - quiet_since_ >= kTurn) {
+      CloseDone();
+    }
     if (!abandoned_ && !events_.turn()) {
       abandoned_ = true;
       LeaveAll("nobody reads the output");
@@ -157,8 +167,14 @@ void Batch::End(size_t host, const CommandEnding& ending) {
   if (IsFailure(ending)) ++failed_;
   if (record.left && !record.exited.has_value()) unproved_.push_back(host);
   record.call.reset();
-  if (record.opened) fleet_.targets[host].client.reset();
+  if (record.opened) done_.push_back(host);
+  if (done_.size() > kMostKept) CloseDone();
   events_.ended(host, ending, SteadyNow() - record.begun);
+}
+
+void Batch::CloseDone() {
+  for (size_t host : done_) fleet_.targets[host].client.reset();
+  done_.clear();
 }
 
 void Batch::EndWhoNeverBegan() {

@@ -97,6 +97,7 @@ class Batch {
   void Leave(size_t host, const std::string& why);
   void LeaveAll(const std::string& why);
   void End(size_t host, const CommandEnding& ending);
+  void CloseDone();
   void EndWhoNeverBegan();
   template <typename Act>
   void ForRunning(Act act);
@@ -115,6 +116,8 @@ class Batch {
   size_t began_ = 0;
   size_t ended_ = 0;
   size_t failed_ = 0;
+  std::vector<size_t> done_;  // whose channels are still to be closed
+  absl::Time quiet_since_ = absl::InfiniteFuture();
   Phase phase_ = Phase::kRunning;
   absl::Time phase_end_ = absl::InfiniteFuture();
   bool interrupted_ = false;

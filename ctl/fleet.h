@@ -2,6 +2,7 @@
 #define SPECULA_CTL_FLEET_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -54,6 +55,13 @@ absl::StatusOr<ClosedFleet> LoadFleet(FleetOptions options,
 // The same for hosts that are known already: at least one.
 absl::StatusOr<ClosedFleet> CloseFleet(const FleetOptions& options,
                                        std::vector<SelectedHost> hosts);
+
+// For the fleet of a command after which the process ends: it is never freed,
+// and so nobody waits while each connection is taken apart (0.15 ms).
+template <typename Fleet>
+Fleet& KeepToTheEnd(Fleet fleet) {
+  return *new Fleet(std::move(fleet));
+}
 
 // Makes the channel of one of them; nobody is dialled yet.
 void OpenTarget(Target& target, const Credentials& credentials);

@@ -3,6 +3,10 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
 
 #include "absl/synchronization/mutex.h"
 #include "ctl/app.h"
@@ -34,5 +38,10 @@ int main(int argc, char** argv) {
   gpr_set_log_function([](gpr_log_func_args*) {});
   signal(SIGPIPE, SIG_IGN);
   RaiseOpenFiles();
-  return specula::ctl::RunApp(argc, argv);
+  const int code = specula::ctl::RunApp(argc, argv);
+  // Connections may be open and gRPC's threads at work on them: nothing that
+  // they use is destroyed.
+  std::cout.flush();
+  fflush(nullptr);
+  _exit(code);
 }

@@ -26,15 +26,17 @@ int RunExec(ExecOptions& options, const CommandContext& context,
       CompleteCommand(options.command, context.words, interrupt);
   if (absl::IsCancelled(command.status())) return kExitInterrupted;
   if (!command.ok()) return UsageError(command.status());
-  absl::StatusOr<ClosedFleet> fleet = LoadFleet(context.options, options.hosts);
-  if (!fleet.ok()) return UsageError(fleet.status());
+  absl::StatusOr<ClosedFleet> loaded =
+      LoadFleet(context.options, options.hosts);
+  if (!loaded.ok()) return UsageError(loaded.status());
+  ClosedFleet& fleet = KeepToTheEnd(*std::move(loaded));
   v1::ExecRequest request;
   *request.mutable_command() = *std::move(command);
   if (options.dry_run) {
-    return RunPreflight(*fleet, context.options, interrupt);
+    return RunPreflight(fleet, context.options, interrupt);
   }
   FitForm(context.options, options.command, options.form);
-  return RunExecOn(*fleet, request, options.form, interrupt);
+  return RunExecOn(fleet, request, options.form, interrupt);
 }
 
 }  // namespace

@@ -113,14 +113,15 @@ int RunReadOn(const std::vector<Target>& targets, const FleetOptions& options,
 template <typename Response>
 int RunRead(const FleetOptions& options, Interrupt& interrupt,
             const ReadCommand<Response>& command) {
-  absl::StatusOr<std::vector<Target>> targets = OpenFleet(options);
-  if (!targets.ok()) return UsageError(targets.status());
+  absl::StatusOr<std::vector<Target>> opened = OpenFleet(options);
+  if (!opened.ok()) return UsageError(opened.status());
+  const std::vector<Target>& targets = KeepToTheEnd(*std::move(opened));
   if (options.watch_seconds <= 0) {
-    return RunReadOn(*targets, options, interrupt, command);
+    return RunReadOn(targets, options, interrupt, command);
   }
   for (bool first = true;; first = false) {
     const std::optional<int> code =
-        ReadRound(*targets, options, interrupt, command, RoundPrefix(first));
+        ReadRound(targets, options, interrupt, command, RoundPrefix(first));
     if (!code.has_value()) return kExitNoResult;
     if (interrupt.interrupted()) return kExitInterrupted;
     const absl::Time next = SteadyNow() + absl::Seconds(options.watch_seconds);
