@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The image is built of the static programs and run as it is meant to be: with nothing in it but the agent, a root that
-# cannot be written, no root user and no capability; and as root with the host's namespaces.
+# cannot be written, no root user and no capability; and as root with the host's namespaces. What the pages print for
+# these images (runs-in=container) is run as printed.
 #   container_test.sh DIRECTORY-OF-THE-PROGRAMS DIRECTORY-OF-THE-STATIC-PROGRAMS
 set -euo pipefail
 programs=$(realpath "$1")
@@ -9,21 +10,25 @@ source=$(realpath "$(dirname "$0")/../..")
 skip() { echo "skipped: $*"; exit 77; }
 
 if [ -z "${3:-}" ]; then
-  for tool in buildah podman nsenter unshare; do
+  for tool in buildah podman nsenter unshare python3; do
     command -v "$tool" >/dev/null || skip "there is no $tool"
   done
   [ "$(id -u)" = 0 ] || skip "it takes root"
   [ -x "$static/specula-agent" ] && [ -x "$static/specula" ] ||
     skip "there are no static programs: cmake --preset release && cmake --build --preset release"
-  unshare -m true 2>/dev/null || skip "no mount namespace can be made here"
-  exec unshare -m bash "$0" "$programs" "$static" inside
+  unshare -m -n true 2>/dev/null || skip "no namespaces can be made here"
+  # In a network of its own the port that the pages print is free.
+  exec unshare -m -n bash "$0" "$programs" "$static" inside
 fi
+ip link set lo up
 
 work=$(mktemp -d)
+"$source/tests/docs/blocks.py" container "$work"
 store=(--root "$work/store" --runroot "$work/run" --storage-driver vfs)
 podman() { command podman "${store[@]}" --cgroup-manager cgroupfs "$@"; }
 cleanup() {
   podman rm -fa >/dev/null 2>&1 || true
+  if [ -d "$work/lib/new" ]; then umount -l /var/lib "$work/lib"; fi
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -119,4 +124,49 @@ front=$(podman logs agent 2>&1 | sed -n 's/.* msg=listening .* pid=\([0-9]*\).*/
 [ "$(stat -c %u "/proc/$front")" = 60120 ] || fail "what serves the network is root"
 podman stop -t 20 agent >/dev/null
 podman rm agent >/dev/null
+
+# As printed, in a shell whose podman has its store and its limits from files and not from options.
+# page_block NAME: in the folder $work/page.
+page_block() {
+  mv "$work/$1" "$work/page/commands.sh"
+  (cd "$work/page" && exec bash -eu -o pipefail commands.sh)
+}
+mkdir "$work/page" "$work/networks" "$work/lib"
+cp -a "$work/tls" "$work/page/"
+cat >"$work/storage.conf" <<CONF
+[storage]
+driver = "vfs"
+graphroot = "$work/store"
+runroot = "$work/run"
+CONF
+cat >"$work/containers.conf" <<CONF
+[containers]
+cgroups = "disabled"
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+cgroup_manager = "cgroupfs"
+[network]
+network_config_dir = "$work/networks"
+CONF
+export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_CONF=$work/containers.conf
+# The addresses that are given out are noted there.
+mount -t tmpfs tmpfs "$work/lib"
+mkdir "$work/lib/new" "$work/lib/work"
+mount -t overlay -o "lowerdir=/var/lib,upperdir=$work/lib/new,workdir=$work/lib/work" overlay /var/lib
+podman tag agent specula-agent:0.1.0
+podman tag controller specula:0.1.0
+page_block kubernetes.1.sh >"$work/save.log" 2>&1 || { cat "$work/save.log" >&2; fail "the images are not saved as printed"; }
+for image in specula-agent specula; do
+  tar -xOf "$work/page/images.tar" manifest.json | grep -q "localhost/$image:0.1.0" || fail "images.tar has no $image"
+done
+page_block kubernetes.2.sh >"$work/served.log" 2>&1 &
+page=$!
+says_listening() { grep -q 'msg=listening' "$work/served.log" || ! kill -0 "$page" 2>/dev/null; }
+eventually says_listening || true
+"$programs/specula" --hosts 127.0.0.1 --ca "$work/pki/ca.crt" --cert "$work/pki/alice.crt" --key "$work/pki/alice.key" status --json \
+  >"$work/status" || { cat "$work/served.log" >&2; fail "as printed nobody answers at the host's port"; }
+grep -q "\"hostname\": *\"$(hostname)\"" "$work/status" || fail "the host has not its name: $(cat "$work/status")"
+podman stop -t 20 "$(podman ps -q)" >/dev/null
+wait "$page" || fail "as printed the agent ended with $?"
+! ls "$work"/*.sh 2>/dev/null || fail "these blocks of pages were run by nobody"
 echo "PASSED"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # The packages on a fresh Debian 12 that systemd has booted (debootstrap, systemd-nspawn): installed without
 # certificates, given them, asked over mTLS from outside, rotated, upgraded under a running Exec and a running
-# Start, purged.
+# Start, purged. What the pages print for such a machine (runs-in=package) is run in it as printed.
 #   package_test.sh BUILD      a build of preset release with its packages (cmake --workflow --preset package)
 # The root is made once and kept in BUILD. Exit code 77: what it takes is not on this machine.
 set -euo pipefail
 build=$(realpath "$1")
 skip() { echo "skipped: $*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "it takes root"
-for tool in debootstrap systemd-nspawn nsenter dpkg-deb; do
+for tool in debootstrap systemd-nspawn nsenter dpkg-deb python3; do
   command -v "$tool" >/dev/null || skip "there is no $tool"
 done
 newest() { ls -t "$build"/packages/"$1"_*.deb 2>/dev/null | head -n 1; }
@@ -46,7 +46,15 @@ wait_for() {
 }
 
 inside() { nsenter -t "$leader" -a env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
-# The controller is not in the root: it has only the wire in common with it.
+# run_block NAME FOLDER: a block of a page (tests/docs/blocks.py), typed by root in a folder of the machine.
+run_block() {
+  [ -s "$work/blocks/$1" ] || fail "no page has a block $1"
+  mv "$work/blocks/$1" "$work/root/root/commands.sh"
+  inside env --chdir="$2" HOME=/root bash -eu -o pipefail /root/commands.sh >"$work/said" 2>&1 ||
+    { cat "$work/root/root/commands.sh" "$work/said"; fail "as printed it does not work"; }
+  rm "$work/root/root/commands.sh"
+}
+# Asked from outside, it has only the wire in common with the root.
 specula() {
   nsenter -t "$leader" -n "$build/bin/specula" --hosts 127.0.0.1 --ca "$work/ca/ca.crt" --cert "$work/ca/admin.crt" \
     --key "$work/ca/admin.key" "$@"
@@ -69,7 +77,8 @@ if [ ! -s "$base" ]; then
   tar -C "$work/base" --one-file-system -cf "$base.new" . && mv "$base.new" "$base"
   rm -rf --one-file-system "$work/base"
 fi
-mkdir "$work/root"
+mkdir "$work/root" "$work/blocks"
+"$(dirname "$0")"/../docs/blocks.py package "$work/blocks"
 tar -C "$work/root" -xpf "$base"
 mkdir "$work/root/packages"
 cp "${packages[@]}" "$work/root/packages"
@@ -112,20 +121,29 @@ done
 inside getent passwd specula >/dev/null || fail "there is no user specula"
 [ "$(inside stat -c '%a %U %G' /etc/specula/tls)" = "750 root specula" ] || fail "/etc/specula/tls is not private"
 
-step "given certificates: asked from outside"
+inside dpkg --purge specula-agent specula-shim specula >"$work/log" 2>&1 || { cat "$work/log"; fail "purge"; }
+
+step "as the pages have it: a host with package and certificates, the controller at a desk"
 "$build/bin/specula" pki init "$work/ca" >/dev/null
 "$build/bin/specula" pki agent "$work/ca" vm1 --san 127.0.0.1 >/dev/null
 "$build/bin/specula" pki client "$work/ca" admin --role admin >/dev/null
 "$build/bin/specula" pki shim "$work/ca" shim >/dev/null
+mkdir -p "$work"/root/root/{host,desk/build/release/packages}
+cp "$(newest specula-agent)" "$work/ca/ca.crt" "$work"/ca/vm1.{crt,key} "$work/root/root/host"
+cp "$(newest specula)" "$work/root/root/desk/build/release/packages"
+run_block packages.1.sh /root/host
+[ "$(inside systemctl is-active specula-agent)" = active ] || fail "the agent does not run"
+run_block README.1.sh /root/desk
+inside specula --version >/dev/null || fail "the controller is not installed"
+rm -r "$work"/root/root/{host,desk}
+
+step "asked from outside"
 tls=$work/root/etc/specula/tls
-install -m 644 "$work/ca/ca.crt" "$tls/ca.crt"
-install -m 644 "$work/ca/vm1.crt" "$tls/agent.crt"
-install -m 640 "$work/ca/vm1.key" "$tls/agent.key"
-inside chgrp specula /etc/specula/tls/agent.key
+inside sh -c 'dpkg -i /packages/specula-shim_*.deb' >"$work/log" 2>&1 || { cat "$work/log"; fail "dpkg -i"; }
 install -m 600 "$work/ca/shim.crt" "$work/ca/shim.key" "$tls"
 (umask 077 && echo operator:secret >"$work/root/etc/specula/shim.tokens")
 echo 'max-execs = 63' >>"$work/root/etc/specula/agent.toml"
-inside systemctl start specula-agent || fail "the agent does not start"
+inside systemctl restart specula-agent || fail "the agent does not start"
 specula status || fail "no status"
 version=$("$build/bin/specula" --version)
 specula status --json | grep -qF "\"version\":\"$version\"" || fail "the agent does not say that it is $version"
@@ -139,8 +157,12 @@ grep -q PONG "$work/shim" || grep -q OK "$work/shim" || { cat "$work/shim"; fail
 
 step "the audit log is rotated, its chain goes on"
 audit=$work/root/var/lib/specula/audit
-for _ in 1 2 3; do
+for rotated in 0 1 2; do
   specula exec 127.0.0.1 -- true
+  if [ "$rotated" = 2 ]; then
+    run_block packages.2.sh /root
+    grep -q ' 0 gaps, chain intact' "$work/said" || { cat "$work/said"; fail "the parts of the page are no whole chain"; }
+  fi
   inside logrotate --force /etc/logrotate.d/specula-agent || fail "logrotate"
 done
 # As well while nobody writes.
@@ -203,4 +225,5 @@ if grep -v -e '^> var/lib/specula$' -e '^> var/lib/specula/audit\(/audit\.jsonl.
 fi
 [ -s "$audit/audit.jsonl" ] || fail "the audit log is gone"
 inside systemctl list-units --failed --plain --no-legend | diff "$work/failed.before" - || fail "units failed"
+[ -z "$(ls "$work/blocks")" ] || fail "of the pages nobody ran $(ls "$work/blocks")"
 step done

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """What blocks.py reads of a page, and what commands_test.py finds wrong with a command line."""
+import os
 import unittest
 
 import blocks
@@ -46,9 +47,16 @@ class BlocksTest(unittest.TestCase):
         self.assertEqual([b.is_commands for b in found], [True, True, False, False, False])
 
     def test_odd_marks_and_open_blocks_are_errors(self):
-        for text in ("```sh sometimes\nx\n```\n", "```sh needs=luck\nx\n```\n", "```sh exit=\nx\n```\n", "```sh\nx\n", "```\nspecula list\n```\n"):
+        for text in ("```sh sometimes\nx\n```\n", "```sh runs-in=dreams\nx\n```\n", "```sh runs-in=ci needs=network\nx\n```\n",
+                     "```sh needs=luck\nx\n```\n", "```sh exit=\nx\n```\n", "```sh\nx\n", "```\nspecula list\n```\n"):
             with self.assertRaisesRegex(ValueError, r"p\.md:\d"):
                 blocks.read_blocks("p.md", text)
+
+    def test_who_runs_a_block(self):
+        found = blocks.read_blocks("p.md", "```sh runs-in=ci\na\n```\n```sh\nb\n```\n")
+        self.assertEqual([block.runner for block in found], ["ci", ""])
+        for script in blocks.RUNNERS.values():
+            self.assertTrue(os.access(os.path.join(blocks.ROOT, script), os.X_OK), script)
 
     def test_commands_in_running_text(self):
         self.assertEqual(list(blocks.inline_commands(PAGE, ("specula",))),
@@ -73,6 +81,11 @@ class ComplaintTest(unittest.TestCase):
         self.assertIn("has no option --wide", FakeHelp().complaint("specula exec --wide 3 -- x".split()))
         self.assertIn("has no command pkj", FakeHelp().complaint("specula pkj init".split()))
         self.assertIn("has no command make", FakeHelp().complaint("specula pki make".split()))
+
+    def test_lines_that_ci_runs(self):
+        script = "# make no\nmake a >log 2>&1 || { tail log; exit 1; }\n  X=1 Y='' make b\nmake c && make d || exit 1\nmake e | sort\n"
+        self.assertEqual(list(commands_test.lines_of_ci(script)), ["make a", "make b", "make c && make d", "make e | sort"])
+        self.assertEqual(list(commands_test.printed_lines("make a   # one\n# make no\n\nmake \\\n  b\n")), ["make a", "make b"])
 
     def test_our_command_lines_in_a_script(self):
         script = "cd x && specula list | head  # specula no\nspecula exec \\\n  -- a 'b c'\nls\n"

@@ -5,8 +5,8 @@
 
 The fenced shell blocks of the pages are run in order, each page on a machine of its own (sandbox.py), with
 real agents; a block that is not marked (blocks.py) and fails makes the test fail. What cannot be run here is
-counted by what it needs, must be good bash, and its specula commands must know their options; so must those
-in running text. Exit code 77: no such machine can be made here.
+counted by who runs it or what it needs, must be good bash, and its specula commands must know their options; so
+must those in running text. Exit code 77: no such machine can be made here.
 """
 import collections
 import os
@@ -18,17 +18,17 @@ import sys
 import blocks
 import sandbox
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+ROOT = blocks.ROOT
 PROGRAMS = ("specula", "specula-agent", "specula-shim")
 # Pages whose commands begin with nothing there; on the others a fleet answers.
 WITHOUT_FLEET = {"docs/by-hand.md"}
 
 
-def pages():
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "*.md"], capture_output=True, text=True)
-    found = listed.stdout.split() or [os.path.relpath(os.path.join(place, name), ROOT)
-                                      for place, _, names in os.walk(ROOT) for name in names if name.endswith(".md")]
-    return sorted(page for page in found if not page.startswith(("build/", "tests/")) and "node_modules" not in page)
+# Of the lines that pages give to .ci/run, those that it does not run, and why.
+NOT_IN_CI = {
+    ".ci/run": "that is it",
+    "tests/bench/run.sh": "measures, and wants a machine for itself for that",
+}
 
 
 class Help:
@@ -93,6 +93,19 @@ def our_lines(text):
                 yield words
 
 
+def printed_lines(text):
+    """The command lines of a block, without what is said of them."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if line := " ".join(re.sub(r"(^|\s)#.*", "", line).split()):
+            yield line
+
+
+def lines_of_ci(text):
+    """What .ci/run does line by line, but for variables before it, where the output goes and what is done if it fails."""
+    for line in printed_lines(text):
+        yield re.sub(r"( \d?>>?\S+| \|\| .*)+$", "", re.sub(r"^([A-Z_]+=\S* )+", "", line))
+
+
 class Test:
     def __init__(self, programs):
         self.programs = programs
@@ -139,22 +152,22 @@ class Test:
             words = [word.strip("[]") for word in command.split()]
             if complaint := self.help.complaint(words):
                 self.fail(f"{page}:{line}", complaint)
-        if not any(block.is_commands and "needs" not in block.marks for block in found):
+        if not any(self.is_ours(block, found) for block in found):
             for block in found:
-                self.count_and_look(block)
+                self.count_and_look(block, found)
             return
-        machine = sandbox.Page(re.sub(r"\W", "_", page), self.programs, ROOT)
+        machine = sandbox.Page(re.sub(r"\W", "_", page), self.programs)
         try:
             if page not in WITHOUT_FLEET:
                 machine.add_fleet()
             for block in found:
                 if "file" in block.marks:
                     machine.write(block.marks["file"], block.text)
-                elif block.is_commands and "needs" not in block.marks:
+                elif self.is_ours(block, found):
                     self.counts["blocks run"] += 1
                     self.run_block(machine, block)
                 else:
-                    self.count_and_look(block)
+                    self.count_and_look(block, found)
         finally:
             machine.close()
 
@@ -166,10 +179,32 @@ class Test:
                     if complaint := self.help.complaint(words):
                         self.fail(f"{command} --help: {line}", complaint)
 
-    def count_and_look(self, block):
-        if block.is_commands:
+    def is_ours(self, block, page):
+        """Whether it is run here: a page with blocks for real hosts is run there as a whole."""
+        return block.is_commands and "needs" not in block.marks and not block.runner and not runs_on_hosts(page)
+
+    def count_and_look(self, block, page):
+        if not block.is_commands:
+            return
+        if "needs" in block.marks:
             self.counts[f"blocks that take {block.marks['needs']}, looked at"] += 1
-            self.look_at(block)
+        elif block.runner == "ci":
+            self.counts[f"blocks of lines of {blocks.RUNNERS['ci']}"] += 1
+            self.look_into_ci(block)
+        else:
+            self.counts[f"blocks run by {blocks.RUNNERS[block.runner or 'hosts']}"] += 1
+        self.look_at(block)
+
+    def look_into_ci(self, block):
+        with open(os.path.join(ROOT, blocks.RUNNERS["ci"])) as file:
+            run = set(lines_of_ci(file.read()))
+        for line in printed_lines(block.text):
+            if line not in run and line not in NOT_IN_CI:
+                self.fail(block.where, f"{blocks.RUNNERS['ci']} has no line '{line}'")
+
+
+def runs_on_hosts(page):
+    return any(block.runner == "hosts" for block in page)
 
 
 def inside(programs, names):
@@ -179,7 +214,7 @@ def inside(programs, names):
         print(f"skipped: no sandbox can be made here: {error}")
         return 77
     test = Test(programs)
-    for page in names or pages():
+    for page in names or blocks.pages():
         test.run_page(page)
     if not names:
         test.look_at_examples()

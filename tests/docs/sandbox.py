@@ -23,10 +23,12 @@ def run(*command, **more):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **more)
 
 
-def isolate(keep):
-    """Makes the machine. What is in the directories of `keep` can still be read."""
+def isolate(keep, bring=""):
+    """Makes the machine. What is in the directories of `keep` can still be read; that of `bring` gets a copy, BASE/kit."""
     run("mount", "--make-rprivate", "/")
     run("mount", "-t", "tmpfs", "none", BASE)
+    if bring:
+        run("cp", "-a", bring, BASE + "/kit")
     shutil.copytree("/etc", BASE + "/etc", symlinks=True,
                     ignore=lambda folder, names: [n for n in names if not readable(os.path.join(folder, n))])
     # The agent's front stays who it is: in a user namespace nobody can become another.
@@ -45,7 +47,8 @@ def isolate(keep):
         hosts.write("127.0.0.1 localhost\n")
         hosts.writelines(f"127.0.1.{n} {name}\n" for n, name in enumerate(NAMES, 1))
     with open("/etc/resolv.conf", "w") as resolver:
-        resolver.write("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        # To it there is no way, which is known at once. Where nobody listens c-ares would wait for an answer.
+        resolver.write("nameserver 192.0.2.1\noptions timeout:1 attempts:1\n")
     if os.access("/var/log", os.W_OK):
         with open("/var/log/syslog", "w") as log:
             log.writelines(f"line {n} of a log\n" for n in range(30))
@@ -57,12 +60,13 @@ def readable(path):
 
 class Page:
     """Where a page's commands run, one after the other."""
+    hang_limit = HANG_LIMIT
 
-    def __init__(self, name, programs, root):
-        self.home = os.path.join(BASE, name)
+    def __init__(self, name, programs, home=""):
+        self.home = home or os.path.join(BASE, name)
         self.place = os.path.join(self.home, "here")
         os.makedirs(self.place)
-        self.programs, self.root, self.started = programs, root, []
+        self.programs, self.started = programs, []
         keep = {key: value for key, value in os.environ.items() if not key.startswith(("SPECULA", "XDG_", "MON_"))}
         self.env = {**keep, "HOME": self.home, "PATH": f"{programs}:{os.environ['PATH']}", "NO_COLOR": "1",
                     "LC_ALL": "C.UTF-8", "SPECULA_STATE_DIR": self.home + "/agent"}
@@ -84,7 +88,7 @@ class Page:
         with open(path, "w") as output:
             process = self.spawn(text, output)
             try:
-                code = process.wait(HANG_LIMIT)
+                code = process.wait(self.hang_limit)
             except subprocess.TimeoutExpired:
                 end(process, signal.SIGKILL)
                 code = None
@@ -95,7 +99,7 @@ class Page:
         path = os.path.join(self.home, f"server{len(self.started)}")
         process = self.spawn(text, open(path, "w"))
         self.started.append(process)
-        for _ in range(HANG_LIMIT * 10):
+        for _ in range(self.hang_limit * 10):
             said = open(path, errors="replace").read()
             if "msg=listening" in said:
                 return ""

@@ -3,12 +3,8 @@
 
   bootstrap_test.py PROGRAMS [-v] [NAME…]
 
-PROGRAMS has specula and specula-agent. A host is a mount and a pid namespace with its own layer over /etc,
-/usr/local, /var and /run: nothing of this machine is changed, and what is started there ends with it.
-Takes root and an sshd: that of the machine, else Debian's, unpacked and not installed, as it would serve the
-network at once. Exit code 77 without.
+PROGRAMS has specula and specula-agent. The hosts are those of ssh_hosts.py. Exit code 77 where there can be none.
 """
-import glob
 import hashlib
 import json
 import os
@@ -23,30 +19,16 @@ import threading
 import time
 import unittest
 
+import ssh_hosts
+from ssh_hosts import HANG_LIMIT, read
+
 PROGRAMS = ""
 SHARED = ""  # keys and the agent, made once
-SSHD = ""
-HANG_LIMIT = 120
 UNIT_PROGRAM = "/usr/local/bin/specula-agent"
 
-PREPARE = r"""set -e
-mount --make-rprivate /
-mount -t tmpfs -o mode=755 tmpfs {dir}
-for part in etc usr/local var; do
-  mkdir -p {dir}/$part/new {dir}/$part/work
-  mount -t overlay -o lowerdir=/$part,upperdir={dir}/$part/new,workdir={dir}/$part/work overlay /$part
-done
-mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -m 755 /run/sshd
-rm -rf /etc/specula /usr/local/lib/specula /usr/local/bin/specula* /var/lib/specula
-grep -q ^sshd: /etc/passwd || echo 'sshd:*:65533:65534::/run/sshd:/bin/false' >>/etc/passwd
-sed -i '/^specula:/d' /etc/passwd /etc/shadow /etc/group
-sed -i 's/^root:[^:]*:/root:*:/' /etc/shadow
-echo 'op:x:60999:60999::/:/bin/sh' >>/etc/passwd
+# Who may log in and is not root.
+OPERATOR = r"""echo 'op:x:60999:60999::/:/bin/sh' >>/etc/passwd
 echo 'op:*:19000:0:99999:7:::' >>/etc/shadow
-{more}
-export LD_LIBRARY_PATH={libraries}
-exec {sshd} -D -e -f {config}
 """
 
 # As much of systemctl as bootstrap uses; it tells what it was asked.
@@ -66,11 +48,6 @@ esac
 """
 
 
-def read(path):
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
-
-
 def free_port(address):
     """Outside the range from which the kernel gives ports to others, as it is used only later."""
     while True:
@@ -81,38 +58,6 @@ def free_port(address):
                 return port
             except OSError:
                 pass
-
-
-class Host:
-    """A machine that is reached at an address of loopback."""
-
-    def __init__(self, directory, address, port, more="", settings=""):
-        self.address, self.directory = address, os.path.join(directory, address)
-        os.mkdir(self.directory)
-        config = self.directory + ".sshd_config"
-        with open(config, "w") as file:
-            file.write(f"HostKey {SHARED}/host\nAuthorizedKeysFile {SHARED}/key.pub\nListenAddress {address}:{port}\n"
-                       f"StrictModes no\nUsePAM no\nPermitRootLogin yes\nPidFile none\nMaxStartups 100\n{settings}\n")
-        self.log = self.directory + ".log"
-        prepare = PREPARE.format(dir=self.directory, config=config, more=more, sshd=SSHD,
-                                 libraries=":".join(glob.glob(SHARED + "/peer/*/*-linux-gnu") +
-                                                    glob.glob(SHARED + "/peer/usr/*/*-linux-gnu")))
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL",  # it ends with this test, however that ends
-                 "unshare", "-m", "-p", "--fork", "--kill-child", "--mount-proc", "sh", "-c", prepare],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        for _ in range(HANG_LIMIT * 20):
-            if "listening" in read(self.log):
-                return
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        raise RuntimeError("sshd does not start: " + read(self.log))
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
 
 
 class BootstrapTest(unittest.TestCase):
@@ -151,8 +96,12 @@ class BootstrapTest(unittest.TestCase):
         return done.stdout
 
     def start_hosts(self, count, more="", settings=""):
+        more = OPERATOR + more
         for number in range(1, count + 1):
-            self.hosts.append(Host(self.directory, f"127.0.0.{number}", self.ssh_port, more, settings))
+            address = f"127.0.0.{number}"
+            host = ssh_hosts.Host(SHARED, self.directory, address, address, self.ssh_port, more, settings)
+            self.hosts.append(host)
+            host.wait()
 
     def words(self, hosts, *more, agent=None, listen=None):
         return ["--cert", "ca/me.crt", "--key", "ca/me.key", "--inventory", self.file("inventory.toml"), "--json",
@@ -523,48 +472,15 @@ class BootstrapTest(unittest.TestCase):
         self.assertNotEqual(self.agent_pid(), "")
 
 
-def skip(why):
-    print(f"bootstrap_test.py: skipped: {why}")
-    sys.exit(77)
-
-
-def find_sshd():
-    installed = shutil.which("sshd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    if installed is not None:
-        return installed
-    peer = SHARED + "/peer"
-    os.mkdir(peer)
-    for package in ("openssh-server", "libwrap0"):
-        subprocess.run(["apt-get", "download", package], cwd=peer, check=False, capture_output=True)
-    for package in glob.glob(peer + "/*.deb"):
-        subprocess.run(["dpkg", "-x", package, peer], check=False)
-    unpacked = peer + "/usr/sbin/sshd"
-    return unpacked if os.path.exists(unpacked) else skip("there is no sshd, and none can be had")
-
-
-def prepare():
-    if os.geteuid() != 0:
-        skip("it takes root")
-    for tool in ("ssh", "ssh-keygen", "strip", "unshare"):
-        if shutil.which(tool) is None:
-            skip(f"there is no {tool}")
-    if subprocess.run(["unshare", "-m", "-p", "--fork", "true"], check=False).returncode != 0:
-        skip("no namespaces can be made")
-    global SSHD
-    SSHD = find_sshd()
-    for key in ("host", "key"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{SHARED}/{key}"], check=True)
-    # Symbols would only have to be sent.
-    subprocess.run(["strip", "-o", SHARED + "/specula-agent", PROGRAMS + "/specula-agent"], check=True)
-
-
 if __name__ == "__main__":
     PROGRAMS = os.path.abspath(sys.argv.pop(1))
     SHARED = tempfile.mkdtemp(prefix="bootstrap.")
-    os.chmod(SHARED, 0o755)
     try:
-        prepare()
+        ssh_hosts.make_kit(SHARED, PROGRAMS)
         program = unittest.main(exit=False)
+    except ssh_hosts.Missing as missing:
+        print(f"bootstrap_test.py: skipped: {missing}")
+        sys.exit(77)
     finally:
         shutil.rmtree(SHARED)
     sys.exit(0 if program.result.wasSuccessful() else 1)
