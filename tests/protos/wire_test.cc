@@ -127,15 +127,15 @@ TEST(WireTest, EveryRpcAndEveryFieldOfTheContractIsThere) {
       v1::StatusResponse::descriptor()->file();
   const google::protobuf::ServiceDescriptor* service = file->service(0);
   for (int i = 0; i < service->method_count(); ++i) {
-    EXPECT_THAT(types, testing::Contains(
+    EXPECT_THAT(types, ::testing::Contains(
                            service->method(i)->input_type()->full_name()));
-    EXPECT_THAT(types, testing::Contains(
+    EXPECT_THAT(types, ::testing::Contains(
                            service->method(i)->output_type()->full_name()));
   }
   for (int i = 0; i < file->message_type_count(); ++i) {
     const Descriptor* message = file->message_type(i);
     for (int j = 0; j < message->field_count(); ++j) {
-      EXPECT_THAT(fields, testing::Contains(message->field(j)->full_name()))
+      EXPECT_THAT(fields, ::testing::Contains(message->field(j)->full_name()))
           << "run tests/testdata/wire/generate.py";
     }
   }
