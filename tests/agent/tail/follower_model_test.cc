@@ -376,6 +376,11 @@ class Model : public Opener {
     See();
   }
 
+  bool IsBornAfter(const FilePtr& later, const FilePtr& earlier) const {
+    return std::find(all_.begin(), all_.end(), later) >
+           std::find(all_.begin(), all_.end(), earlier);
+  }
+
   void Looked() {
     const FilePtr now = Current();
     Note(absl::StrCat(
@@ -404,9 +409,17 @@ class Model : public Opener {
     for (int depth = 9; depth > 1; --depth) {
       auto place = names_.find(base + std::to_string(depth));
       if (place == names_.end() || place->second != newest.file) continue;
+      // Only what was born in between is believed to have had the name: a link
+      // that was swapped back brings older files into the chain.
+      FilePtr before = newest.file;
       for (int i = depth - 1; i > 0; --i) {
         auto missed = names_.find(base + std::to_string(i));
-        if (missed != names_.end()) Visited(missed->second);
+        if (missed == names_.end() || !IsBornAfter(missed->second, before) ||
+            !IsBornAfter(now, missed->second)) {
+          continue;
+        }
+        before = missed->second;
+        Visited(before);
       }
       break;
     }
