@@ -71,7 +71,7 @@ TEST_F(OpenerTest, KindsThatAreNoFilesAreRefusedAndSaidSo) {
                                    {box_.Path("fifo"), "a FIFO"},
                                    {box_.Path("s"), "a socket"},
                                    {"/dev/zero", "a device"},
-                                   {"/proc/self/stat", "procfs"},
+                                   {"/proc/self/status", "procfs"},
                                    {"/proc/version", "procfs"},
                                    {"/sys/kernel/uevent_seqnum", "sysfs"}}) {
     const absl::Status status = Try(path);

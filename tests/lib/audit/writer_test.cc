@@ -440,7 +440,17 @@ TEST_F(AuditWriterTest, SurvivesSigkillAtAnyMoment) {
       }
       _exit(1);
     }
-    usleep(3000 + 777 * round);
+    // Each second time it has come to write, however slow the machine is.
+    const auto size = [this] {
+      std::error_code none;
+      const uintmax_t bytes = std::filesystem::file_size(path_, none);
+      return none ? 0 : bytes;
+    };
+    const uintmax_t wanted = size() + 4000;
+    for (int i = 0; round % 2 == 1 && size() < wanted && i < 100'000; ++i) {
+      usleep(100);
+    }
+    usleep(777 * round);
     kill(child, SIGKILL);
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
