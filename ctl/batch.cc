@@ -86,12 +86,13 @@ void Batch::Run(const v1::ExecRequest& request) {
     limit_ = options_.answer_within + FromProto(command.timeout()) + grace_ +
              kDrain + kSlack;
   }
+  absl::Time quiet_since = SteadyNow();
   while (true) {
     const std::vector<std::function<void()>> acts = inbox_->Take();
     for (const std::function<void()>& act : acts) act();
     if (!acts.empty()) {
-      quiet_since_ = SteadyNow();
-    } else if (SteadyNow() - quiet_since_ >= kTurn) {
+      quiet_since = SteadyNow();
+    } else if (SteadyNow() - quiet_since >= kTurn) {
       CloseDone();
     }
     if (!abandoned_ && !events_.turn()) {

@@ -117,7 +117,6 @@ class Batch {
   size_t ended_ = 0;
   size_t failed_ = 0;
   std::vector<size_t> done_;  // whose channels are still to be closed
-  absl::Time quiet_since_ = absl::InfiniteFuture();
   Phase phase_ = Phase::kRunning;
   absl::Time phase_end_ = absl::InfiniteFuture();
   bool interrupted_ = false;

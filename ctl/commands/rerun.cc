@@ -109,9 +109,10 @@ int RunRerun(const RerunOptions& options, const FleetOptions& fleet_options,
   if (absl::IsCancelled(command.status())) return kExitInterrupted;
   if (!command.ok()) return UsageError(command.status());
   const size_t count = hosts.size();
-  absl::StatusOr<ClosedFleet> fleet =
+  absl::StatusOr<ClosedFleet> closed =
       CloseFleet(fleet_options, std::move(hosts));
-  if (!fleet.ok()) return UsageError(fleet.status());
+  if (!closed.ok()) return UsageError(closed.status());
+  ClosedFleet& fleet = KeepToTheEnd(*std::move(closed));
   fprintf(stderr, "specula: on %zu of the %d hosts of run %s: %s\n", count,
           run->hosts_size(), options.id.c_str(),
           EscapeControls(CommandLine(*command)).c_str());
@@ -119,7 +120,7 @@ int RunRerun(const RerunOptions& options, const FleetOptions& fleet_options,
   *request.mutable_command() = *std::move(command);
   ExecForm form = options.form;
   FitForm(fleet_options, options.command, form);
-  return RunBatchOn(*fleet, request, form, interrupt);
+  return RunBatchOn(fleet, request, form, interrupt);
 }
 
 }  // namespace
