@@ -149,8 +149,8 @@ inline absl::StatusOr<KeyPtr> ReadKeyPem(absl::string_view pem) {
     return absl::InvalidArgumentError(
         "the key is encrypted; only keys without a password can be used");
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("holds no private key that parses: ", reason));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "holds no private key of EC, RSA or Ed25519 that parses: ", reason));
 }
 
 }  // namespace specula

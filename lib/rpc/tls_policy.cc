@@ -15,6 +15,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/unique_fd.h"
 #include "lib/rpc/grpc_status.h"
+#include "lib/rpc/openssl_ptr.h"
 #include "lib/rpc/tls_provider.h"
 
 extern char** environ;
@@ -24,10 +25,27 @@ namespace {
 
 // `Protocol` and not `MinProtocol`: gRPC sets its own minimum of TLS 1.2 after
 // the defaults, but leaves the options alone that this sets.
+//
+// AES-128 is asked for first, as browsers and Go do: it is as strong as the
+// P-256 of the key exchange, and its SHA-256 is done by the CPU, where SHA-384
+// of OpenSSL's first choice takes 3 % of a handshake.
 constexpr absl::string_view kOpenSslConfiguration =
     "openssl_conf=d\n[d]\nproviders=p\nssl_conf=s\n"
     "[p]\nspecula-tls=a\n[a]\nactivate=1\n"
-    "[s]\nsystem_default=x\n[x]\nProtocol=-ALL,TLSv1.3\nNumTickets=0\n";
+    "[s]\nsystem_default=x\n[x]\nProtocol=-ALL,TLSv1.3\nNumTickets=0\n"
+    "Ciphersuites=TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+    "TLS_CHACHA20_POLY1305_SHA256\n";
+
+// Our side of a connection shows what is in its certificate file and nothing
+// besides: OpenSSL would look for the issuers among the roots in each
+// handshake, verify their signatures (our own certificate's as well) and send
+// the root, which the other side has or will not believe; 12 % of a client's
+// and 17 % of a server's instructions in a handshake. gRPC has no setting for
+// it, so each SSL_CTX is told as it is made.
+void OnNewContext(void* context, void* /*value*/, CRYPTO_EX_DATA* /*all*/,
+                  int /*index*/, long /*argl*/, void* /*argp*/) {
+  SSL_CTX_set_mode(static_cast<SSL_CTX*>(context), SSL_MODE_NO_AUTO_CHAIN);
+}
 
 void CleanEnvironment() {
   std::vector<std::string> names;
@@ -49,8 +67,10 @@ absl::Status CheckPolicyHolds() {
       SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2;
   const bool only_13 = (SSL_CTX_get_options(context) & kOld) == kOld;
   const bool no_tickets = SSL_CTX_get_num_tickets(context) == 0;
+  const bool own_chain =
+      (SSL_CTX_get_mode(context) & SSL_MODE_NO_AUTO_CHAIN) != 0;
   SSL_CTX_free(context);
-  if (only_13 && no_tickets) return absl::OkStatus();
+  if (only_13 && no_tickets && own_chain) return absl::OkStatus();
   return absl::InternalError(
       "OpenSSL did not take the policy of TLS 1.3 without tickets; refusing to "
       "go on");
@@ -95,6 +115,10 @@ absl::Status EnforceTlsPolicy() {
   const bool loaded = OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, settings) == 1;
   OPENSSL_INIT_free(settings);
   if (!loaded) return absl::InternalError("OpenSSL refused its configuration");
+  if (SSL_CTX_get_ex_new_index(0, nullptr, OnNewContext, nullptr, nullptr) <
+      0) {
+    return OpenSslInternal("SSL_CTX_get_ex_new_index");
+  }
   return CheckPolicyHolds();
 }
 

@@ -1,7 +1,9 @@
 #include "lib/rpc/tls_provider.h"
 
 #include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/params.h>
 #include <openssl/provider.h>
 
 #include <algorithm>
@@ -28,6 +30,8 @@ using Algorithms = std::vector<OSSL_ALGORITHM>;
 struct Inner {
   OSSL_PROVIDER* provider = nullptr;
   std::map<int, Algorithms> shown;
+  std::vector<OSSL_DISPATCH> ec_key_manager;
+  OSSL_FUNC_keymgmt_validate_fn* validate_ec = nullptr;
 };
 
 Inner& TheInner() {
@@ -48,8 +52,7 @@ absl::string_view FirstName(const OSSL_ALGORITHM& algorithm) {
 
 bool IsWantedDecoder(const OSSL_ALGORITHM& algorithm) {
   // DER: what finds out which kind of key it is.
-  static constexpr absl::string_view kKinds[] = {"EC",  "ED25519", "ED448",
-                                                 "RSA", "RSA-PSS", "DER"};
+  static constexpr absl::string_view kKinds[] = {"EC", "ED25519", "RSA", "DER"};
   // The last two say once more what "type-specific" says.
   static constexpr absl::string_view kUnwanted[] = {
       "input=msblob", "input=pvk", "structure=ec", "structure=rsa"};
@@ -62,8 +65,37 @@ bool IsWantedDecoder(const OSSL_ALGORITHM& algorithm) {
 }
 
 bool IsWantedKeyManager(const OSSL_ALGORITHM& algorithm) {
-  static constexpr absl::string_view kUnwanted[] = {"DH", "DHX", "DSA", "SM2"};
-  return !IsOneOf(FirstName(algorithm), kUnwanted);
+  static constexpr absl::string_view kNames[] = {
+      "EC", "ED25519", "ED448", "RSA", "RSA-PSS", "X25519", "X448", "HMAC"};
+  return IsOneOf(FirstName(algorithm), kNames);
+}
+
+bool IsWantedKeyExchange(const OSSL_ALGORITHM& algorithm) {
+  // DH, and DSA below: libssl asks for them with every SSL_CTX, and to look for
+  // one in vain is what costs most. There are no such keys.
+  static constexpr absl::string_view kNames[] = {"ECDH", "X25519", "X448",
+                                                 "DH"};
+  return IsOneOf(FirstName(algorithm), kNames);
+}
+
+bool IsWantedSignature(const OSSL_ALGORITHM& algorithm) {
+  static constexpr absl::string_view kNames[] = {"ECDSA", "ED25519", "ED448",
+                                                 "RSA", "DSA"};
+  return IsOneOf(FirstName(algorithm), kNames);
+}
+
+bool IsWantedDerivation(const OSSL_ALGORITHM& algorithm) {
+  static constexpr absl::string_view kNames[] = {"HKDF", "TLS13-KDF"};
+  return IsOneOf(FirstName(algorithm), kNames);
+}
+
+bool IsWantedMac(const OSSL_ALGORITHM& algorithm) {
+  return FirstName(algorithm) == "HMAC";
+}
+
+bool IsWantedRandom(const OSSL_ALGORITHM& algorithm) {
+  static constexpr absl::string_view kNames[] = {"CTR-DRBG", "SEED-SRC"};
+  return IsOneOf(FirstName(algorithm), kNames);
 }
 
 bool IsWantedDigest(const OSSL_ALGORITHM& algorithm) {
@@ -73,8 +105,7 @@ bool IsWantedDigest(const OSSL_ALGORITHM& algorithm) {
 }
 
 bool IsWantedCipher(const OSSL_ALGORITHM& algorithm) {
-  // More than TLS 1.3 has: libssl asks for each of these with every SSL_CTX,
-  // and to look for one in vain is what costs most.
+  // More than TLS 1.3 has: libssl asks for each of these as well.
   static constexpr absl::string_view kNames[] = {
       "AES-128-GCM",  "AES-256-GCM",      "ChaCha20-Poly1305", "AES-128-CCM",
       "AES-256-CCM",  "AES-128-CBC",      "AES-256-CBC",       "ARIA-128-GCM",
@@ -114,10 +145,71 @@ int GetParameters(void* /*context*/, OSSL_PARAM* parameters) {
   return OSSL_PROVIDER_get_params(TheInner().provider, parameters);
 }
 
+// Groups of TLS 1.3 as IANA numbers them: the NIST curves, X25519 and X448.
+bool IsWantedGroup(unsigned id) {
+  return (id >= 23 && id <= 25) || id == 29 || id == 30;
+}
+
+struct GroupReceiver {
+  OSSL_CALLBACK* callback;
+  void* argument;
+};
+
+int PassWantedGroup(const OSSL_PARAM* group, void* argument) {
+  const auto* const receiver = static_cast<const GroupReceiver*>(argument);
+  const OSSL_PARAM* const id =
+      OSSL_PARAM_locate_const(group, OSSL_CAPABILITY_TLS_GROUP_ID);
+  unsigned number = 0;
+  if (id == nullptr || OSSL_PARAM_get_uint(id, &number) != 1 ||
+      !IsWantedGroup(number)) {
+    return 1;
+  }
+  return receiver->callback(group, receiver->argument);
+}
+
+// libssl asks for the groups with every SSL_CTX, and looks for the algorithm of
+// each.
 int GetCapabilities(void* /*context*/, const char* capability,
                     OSSL_CALLBACK* callback, void* argument) {
+  GroupReceiver receiver{callback, argument};
+  if (absl::string_view(capability) != "TLS-GROUP") {
+    return OSSL_PROVIDER_get_capabilities(TheInner().provider, capability,
+                                          callback, argument);
+  }
   return OSSL_PROVIDER_get_capabilities(TheInner().provider, capability,
-                                        callback, argument);
+                                        PassWantedGroup, &receiver);
+}
+
+// What a peer sends as its half of the key exchange is checked as RFC 8446
+// wants it in section 4.2.8.2: not infinity, coordinates in range, on the
+// curve. OpenSSL 3.0 multiplies it by the group's order besides, which can tell
+// nothing of a curve whose cofactor is 1, as that of each group above is, and
+// costs a twelfth of a server's handshake.
+int ValidateEc(const void* key, int selection, int how) {
+  if (selection == OSSL_KEYMGMT_SELECT_PUBLIC_KEY) {
+    how = OSSL_KEYMGMT_VALIDATE_QUICK_CHECK;
+  }
+  return TheInner().validate_ec(key, selection, how);
+}
+
+// False if OpenSSL's EC has no check that could be replaced.
+bool ReplaceEcCheck() {
+  for (OSSL_ALGORITHM& algorithm : TheInner().shown[OSSL_OP_KEYMGMT]) {
+    if (algorithm.algorithm_names == nullptr || FirstName(algorithm) != "EC") {
+      continue;
+    }
+    std::vector<OSSL_DISPATCH>& ours = TheInner().ec_key_manager;
+    for (const OSSL_DISPATCH* entry = algorithm.implementation;
+         entry->function_id != 0; ++entry) {
+      ours.push_back(*entry);
+      if (entry->function_id != OSSL_FUNC_KEYMGMT_VALIDATE) continue;
+      TheInner().validate_ec = OSSL_FUNC_keymgmt_validate(entry);
+      ours.back().function = reinterpret_cast<void (*)()>(ValidateEc);
+    }
+    ours.push_back({0, nullptr});
+    algorithm.implementation = ours.data();
+  }
+  return TheInner().validate_ec != nullptr;
 }
 
 template <typename Function>
@@ -150,11 +242,17 @@ absl::Status AddTlsProvider() {
   const std::pair<int, Wanted> selections[] = {
       {OSSL_OP_DECODER, IsWantedDecoder},
       {OSSL_OP_KEYMGMT, IsWantedKeyManager},
+      {OSSL_OP_KEYEXCH, IsWantedKeyExchange},
+      {OSSL_OP_SIGNATURE, IsWantedSignature},
+      {OSSL_OP_KDF, IsWantedDerivation},
+      {OSSL_OP_MAC, IsWantedMac},
+      {OSSL_OP_RAND, IsWantedRandom},
       {OSSL_OP_DIGEST, IsWantedDigest},
       {OSSL_OP_CIPHER, IsWantedCipher}};
   for (const auto& [operation, is_wanted] : selections) {
     inner.shown[operation] = Select(operation, is_wanted);
   }
+  if (!ReplaceEcCheck()) return absl::InternalError("OpenSSL's EC is unknown");
   if (OSSL_PROVIDER_add_builtin(nullptr, kTlsProvider, StartProvider) != 1) {
     return OpenSslInternal("provider");
   }

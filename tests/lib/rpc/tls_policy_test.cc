@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -63,7 +64,9 @@ SSL_CTX* NewContext(const SSL_METHOD* method, const ctl::KeyPair* pair) {
 struct Handshake {
   bool done = false;
   std::string version;
+  std::string cipher;
   int tickets = 0;
+  int certificates = 0;  // that the server sent
 };
 
 int CountTicket(SSL* ssl, SSL_SESSION*) {
@@ -85,6 +88,12 @@ Handshake Shake(int client_max) {
           .value();
   const ctl::KeyPair pair = ctl::Issue(authority, request).value();
   SSL_CTX* server_context = NewContext(TLS_server_method(), &pair);
+  // A server that asks for certificates knows its own issuer.
+  BIO* roots = BIO_new_mem_buf(authority.certificate_pem.data(), -1);
+  X509* root = PEM_read_bio_X509(roots, nullptr, nullptr, nullptr);
+  X509_STORE_add_cert(SSL_CTX_get_cert_store(server_context), root);
+  X509_free(root);
+  BIO_free(roots);
   SSL_CTX* client_context = NewContext(TLS_client_method(), nullptr);
   // As gRPC does, after the defaults.
   SSL_CTX_set_min_proto_version(server_context, TLS1_2_VERSION);
@@ -121,6 +130,8 @@ Handshake Shake(int client_max) {
   SSL_write(server, "x", 1);
   SSL_read(client, &byte, 1);
   result.version = SSL_get_version(client);
+  result.cipher = SSL_get_cipher_name(client);
+  result.certificates = sk_X509_num(SSL_get_peer_cert_chain(client));
   SSL_free(server);
   SSL_free(client);
   SSL_CTX_free(server_context);
@@ -160,11 +171,15 @@ TEST_F(TlsPolicyTest, EveryContextHasTls13OnlyAndNoTickets) {
     Fail(absl::StrCat("TLS 1.3 failed: ", with_13.version));
   }
   if (with_13.tickets != 0) Fail("the server sent tickets");
+  if (with_13.certificates != 1) Fail("the server sent what it was not given");
+  if (with_13.cipher != "TLS_AES_128_GCM_SHA256") {
+    Fail(absl::StrCat("the cipher is ", with_13.cipher));
+  }
   if (Shake(TLS1_2_VERSION).done) Fail("TLS 1.2 was accepted");
   _exit(0);
 }
 
-TEST_F(TlsPolicyTest, HandshakesAreTls13AndLeaveNoTickets) {
+TEST_F(TlsPolicyTest, HandshakesAreTls13WithOneCertificateAndNoTickets) {
   EXPECT_EXIT(CheckHandshakes(), ::testing::ExitedWithCode(0), "");
 }
 
@@ -172,11 +187,12 @@ TEST_F(TlsPolicyTest, HandshakesAreTls13AndLeaveNoTickets) {
 [[noreturn]] void CheckDefaults() {
   const Handshake with_13 = Shake(TLS1_3_VERSION);
   if (!with_13.done || with_13.tickets == 0) Fail("no tickets by default");
+  if (with_13.certificates != 2) Fail("no root is sent by default");
   if (!Shake(TLS1_2_VERSION).done) Fail("TLS 1.2 is not on by default");
   _exit(0);
 }
 
-TEST_F(TlsPolicyTest, WithoutItThereIsTls12AndTickets) {
+TEST_F(TlsPolicyTest, WithoutItThereIsTls12AndTicketsAndARoot) {
   EXPECT_EXIT(CheckDefaults(), ::testing::ExitedWithCode(0), "");
 }
 
@@ -269,12 +285,18 @@ std::string MakeKey(const char* kind, bool traditional) {
       OSSL_PROVIDER_available(nullptr, "default") != 0) {
     Fail("OpenSSL's default provider is there");
   }
-  const std::pair<const char*, bool> kinds[] = {
-      {"EC", false},      {"EC", true},       {"RSA", false},  {"RSA", true},
-      {"RSA-PSS", false}, {"ED25519", false}, {"ED448", false}};
+  const std::pair<const char*, bool> kinds[] = {{"EC", false},
+                                                {"EC", true},
+                                                {"RSA", false},
+                                                {"RSA", true},
+                                                {"ED25519", false}};
   for (const auto& [kind, traditional] : kinds) {
     const absl::Status read = ReadKeyPem(MakeKey(kind, traditional)).status();
     if (!read.ok()) Fail(absl::StrCat(kind, " is not read: ", read.message()));
+  }
+  const absl::Status other = ReadKeyPem(MakeKey("ED448", false)).status();
+  if (!absl::StrContains(other.message(), "no private key of EC, RSA or Ed")) {
+    Fail(absl::StrCat("ED448 is said to be ", other.ToString()));
   }
   if (EVP_PKEY_CTX_new_from_name(nullptr, "DSA", nullptr) != nullptr ||
       EVP_MD_fetch(nullptr, "SM3", nullptr) != nullptr ||
@@ -286,6 +308,69 @@ std::string MakeKey(const char* kind, bool traditional) {
 
 TEST_F(TlsPolicyTest, WhatTls13NeedsIsThereAndNothingElse) {
   EXPECT_EXIT(CheckProvider(), ::testing::ExitedWithCode(0), "");
+}
+
+[[noreturn]] void CheckGroups() {
+  Enforce();
+  SSL_CTX* context = SSL_CTX_new(TLS_method());
+  for (const char* group : {"P-256", "P-384", "P-521", "X25519", "X448"}) {
+    if (SSL_CTX_set1_groups_list(context, group) != 1) {
+      Fail(absl::StrCat(group, " is no group"));
+    }
+  }
+  for (const char* group : {"ffdhe2048", "brainpoolP256r1", "sect163k1"}) {
+    SSL* ssl = SSL_new(context);
+    if (SSL_set1_groups_list(ssl, group) == 1) {
+      Fail(absl::StrCat(group, " is a group"));
+    }
+    SSL_free(ssl);
+  }
+  _exit(0);
+}
+
+TEST_F(TlsPolicyTest, TheGroupsAreThoseWhosePointsNeedNoCheckOfTheirOrder) {
+  EXPECT_EXIT(CheckGroups(), ::testing::ExitedWithCode(0), "");
+}
+
+// What a peer gets for its half of a key exchange: 1 it is taken, 0 it is not.
+int Derive(const std::string& peer_point) {
+  EVP_PKEY* ours = EVP_EC_gen("P-256");
+  EVP_PKEY* peer = EVP_PKEY_new();
+  EVP_PKEY_CTX* derive = EVP_PKEY_CTX_new_from_pkey(nullptr, ours, nullptr);
+  const int taken =
+      EVP_PKEY_copy_parameters(peer, ours) == 1 &&
+      EVP_PKEY_set1_encoded_public_key(
+          peer, reinterpret_cast<const unsigned char*>(peer_point.data()),
+          peer_point.size()) == 1 &&
+      EVP_PKEY_derive_init(derive) == 1 &&
+      EVP_PKEY_derive_set_peer(derive, peer) == 1;
+  EVP_PKEY_CTX_free(derive);
+  EVP_PKEY_free(peer);
+  EVP_PKEY_free(ours);
+  return taken;
+}
+
+[[noreturn]] void CheckPoints() {
+  Enforce();
+  EVP_PKEY* key = EVP_EC_gen("P-256");
+  unsigned char* encoded = nullptr;
+  const size_t size = EVP_PKEY_get1_encoded_public_key(key, &encoded);
+  const std::string good(reinterpret_cast<char*>(encoded), size);
+  OPENSSL_free(encoded);
+  EVP_PKEY_free(key);
+  if (Derive(good) != 1) Fail("a good point is not taken");
+  std::string beside = good;
+  beside.back() = static_cast<char>(beside.back() ^ 1);
+  if (Derive(beside) != 0) Fail("a point that is not on the curve is taken");
+  if (Derive(std::string(1, '\0')) != 0) Fail("infinity is taken");
+  std::string beyond = good;  // x = 2^256 - 1, greater than the field
+  for (size_t i = 1; i <= 32; ++i) beyond[i] = '\xff';
+  if (Derive(beyond) != 0) Fail("a coordinate out of range is taken");
+  _exit(0);
+}
+
+TEST_F(TlsPolicyTest, APointOfAStrangerIsChecked) {
+  EXPECT_EXIT(CheckPoints(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST_F(TlsPolicyTest, ItSaysThatItCameTooLate) {
