@@ -12,6 +12,7 @@
 #include "lib/rpc/callback_threads.h"
 #include "lib/rpc/certificate.h"
 #include "lib/rpc/dial_target.h"
+#include "lib/rpc/shared_key.h"
 #include "lib/rpc/tls_policy.h"
 
 namespace specula {
@@ -48,7 +49,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
       std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
           credentials.roots_pem,
           std::vector<IdentityKeyCertPair>{
-              {credentials.key_pem, credentials.certificate_pem}});
+              {ShareKey(credentials.key_pem), credentials.certificate_pem}});
   grpc::experimental::TlsChannelCredentialsOptions options;
   options.set_certificate_provider(std::move(provider));
   options.watch_root_certs();
