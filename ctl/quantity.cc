@@ -43,7 +43,9 @@ absl::StatusOr<absl::Duration> ParseQuantityOfTime(absl::string_view text) {
   } else {
     return Odd(text, kWhat);
   }
-  if (duration > absl::Hours(24 * 366)) return Odd(text, kWhat);
+  if (duration > absl::Hours(24 * 366)) {
+    return Odd(text, "length of time for this: it may be 366d at most");
+  }
   return duration;
 }
 

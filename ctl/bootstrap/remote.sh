@@ -126,12 +126,20 @@ start_agent() {
   esac
 }
 
+# Why the agent that was started last does not serve: its own last error. Without one it is the last line, which may
+# be systemd's.
 say_log() {
-  if [ "$1" = systemd ]; then
-    journalctl -u "$unit" -n 4 -o cat --no-pager 2>/dev/null
-  else
-    tail -c "+$((log_bytes + 1))" "$log" 2>/dev/null | tail -n 4
-  fi | cut -c 1-400 | while read -r line; do say "log $line"; done
+  lines=$(
+    if [ "$1" = systemd ]; then
+      run=$(systemctl show -p InvocationID --value "$unit" 2>/dev/null)
+      journalctl -n 20 -o cat --no-pager "_SYSTEMD_INVOCATION_ID=$run" + "INVOCATION_ID=$run" 2>/dev/null
+    else
+      tail -c "+$((log_bytes + 1))" "$log" 2>/dev/null | tail -n 20
+    fi | cut -c 1-400
+  )
+  reason=$(printf '%s\n' "$lines" | grep level=error | tail -n 1)
+  [ -n "$reason" ] || reason=$(printf '%s\n' "$lines" | tail -n 1)
+  [ -z "$reason" ] || say "log $reason"
 }
 
 begin() {

@@ -13,6 +13,9 @@ TEST(QuantityTest, TimesWithAndWithoutUnit) {
   EXPECT_EQ(*ParseQuantityOfTime("1.5m"), absl::Seconds(90));
   EXPECT_EQ(*ParseQuantityOfTime("1h"), absl::Hours(1));
   EXPECT_EQ(*ParseQuantityOfTime("30d"), absl::Hours(720));
+  EXPECT_EQ(*ParseQuantityOfTime("366d"), absl::Hours(24 * 366));
+  EXPECT_EQ(ParseQuantityOfTime("400d").status().message(),
+            "'400d' is no length of time for this: it may be 366d at most");
   EXPECT_EQ(*ParseQuantityOfTime("0"), absl::ZeroDuration());
 }
 

@@ -6,9 +6,8 @@
 # The root is made once and kept in BUILD. Exit code 77: what it takes is not on this machine.
 set -euo pipefail
 build=$(realpath "$1")
-skip() { echo "skipped: $*"; exit 77; }
-[ "$(id -u)" = 0 ] || skip "it takes root"
-for tool in debootstrap systemd-nspawn nsenter dpkg-deb python3; do
+. "$(dirname "$0")/machine.sh"
+for tool in dpkg-deb python3; do
   command -v "$tool" >/dev/null || skip "there is no $tool"
 done
 newest() { ls -t "$build"/packages/"$1"_*.deb 2>/dev/null | head -n 1; }
@@ -18,34 +17,6 @@ for name in specula-agent specula-shim specula; do
   packages+=("$(newest $name)")
 done
 
-work=$(mktemp -d)
-machine=specula-test-$$
-nspawn= leader=
-finish() {
-  [ -z "$leader" ] || kill -KILL "$leader" 2>/dev/null || true
-  [ -z "$nspawn" ] || wait "$nspawn" 2>/dev/null || true
-  rm -rf --one-file-system "$work" "/run/systemd/nspawn/propagate/$machine"
-}
-trap finish EXIT
-step() { echo "== $* (after $SECONDS s)"; }
-fail() {
-  echo "FAILED: $*" >&2
-  [ -z "$leader" ] || inside journalctl --no-pager -n 40 -u specula-agent -u specula-shim >&2 || true
-  exit 1
-}
-
-# wait_for WHAT COMMAND…: a deadline against hangs, not a measure.
-wait_for() {
-  local what=$1 _
-  shift
-  for _ in $(seq 300); do
-    if "$@" >/dev/null 2>&1; then return 0; fi
-    sleep 0.2
-  done
-  fail "$what did not happen within 60 s"
-}
-
-inside() { nsenter -t "$leader" -a env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 # run_block NAME FOLDER: a block of a page (tests/docs/blocks.py), typed by root in a folder of the machine.
 run_block() {
   [ -s "$work/blocks/$1" ] || fail "no page has a block $1"
@@ -66,20 +37,9 @@ files() {
 }
 
 step "a root of Debian 12"
-base=$build/debian-root.tar
-if [ ! -s "$base" ]; then
-  mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-    awk '$1 == "bookworm" { print $2; exit }')
-  debootstrap --variant=minbase --include=systemd-sysv,logrotate bookworm "$work/base" \
-    "${mirror:-http://deb.debian.org/debian}" >"$work/log" 2>&1 ||
-    { tail -n 5 "$work/log"; skip "debootstrap cannot make a root"; }
-  rm -rf "$work"/base/var/cache/apt/archives/*.deb "$work"/base/var/lib/apt/lists/*
-  tar -C "$work/base" --one-file-system -cf "$base.new" . && mv "$base.new" "$base"
-  rm -rf --one-file-system "$work/base"
-fi
-mkdir "$work/root" "$work/blocks"
+make_root
+mkdir "$work/blocks"
 "$(dirname "$0")"/../docs/blocks.py package "$work/blocks"
-tar -C "$work/root" -xpf "$base"
 mkdir "$work/root/packages"
 cp "${packages[@]}" "$work/root/packages"
 
@@ -97,18 +57,7 @@ without deluser --quiet specula
 mv "$work"/away/* "$work/root/usr/bin"
 
 step "systemd boots in it"
-SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --register=no --keep-unit --private-network --console=pipe \
-  --machine="$machine" -D "$work/root" --boot </dev/null >"$work/boot" 2>&1 &
-nspawn=$!
-for _ in $(seq 100); do
-  leader=$(pgrep -P "$nspawn" | head -n 1 || true)
-  [ -n "$leader" ] && [ -S "/proc/$leader/root/run/systemd/private" ] && break
-  sleep 0.2
-done
-[ -n "$leader" ] && [ -S "/proc/$leader/root/run/systemd/private" ] ||
-  { tail -n 5 "$work/boot"; skip "systemd-nspawn cannot boot it here"; }
-# "degraded" is a boot as well: what a container has not is no matter.
-inside systemctl is-system-running --wait >"$work/state" || true
+boot
 inside systemctl list-units --failed --plain --no-legend >"$work/failed.before"
 files >"$work/files.before"
 
@@ -186,8 +135,6 @@ sed -i "s/^Version: .*/Version: $old.1/" "$work/next/DEBIAN/control"
 dpkg-deb --root-owner-group -Znone -b "$work/next" "$work/root/packages/next.deb" >/dev/null
 (code=0; specula exec 127.0.0.1 -- sleep 3333 >/dev/null 2>"$work/exec.said" || code=$?; echo "$code" >"$work/exec.code") &
 specula start 127.0.0.1 -- sleep 4444 >/dev/null || fail "start"
-# The pid, inside, of what has that command line.
-runs() { inside sh -c 'for p in /proc/[0-9]*; do [ "$(tr "\0" " " <$p/cmdline 2>/dev/null)" = "'"$1"' " ] && echo ${p#/proc/}; done; true'; }
 wait_for "the Exec" eval '[ -n "$(runs "sleep 3333")" ]'
 started=$(runs "sleep 4444")
 [ -n "$started" ] || fail "the Start does not run"
