@@ -30,7 +30,7 @@ std::vector<std::string> UsualFiles() {
   };
   add(here / kProgram);
   std::filesystem::directory_iterator folder(
-      here.parent_path() / "share/specula/agents", error);
+      here.parent_path() / "lib/specula/agents", error);
   for (; !error && folder != std::filesystem::directory_iterator();
        folder.increment(error)) {
     add(folder->path() / kProgram);
@@ -70,7 +70,7 @@ absl::StatusOr<AgentPrograms> AgentPrograms::Load(
     return absl::NotFoundError(
         "there is no agent to install: name it by --agent FILE, or put it "
         "beside this program or into "
-        "../share/specula/agents/<architecture>/specula-agent");
+        "../lib/specula/agents/<architecture>/specula-agent");
   }
   return programs;
 }

@@ -15,7 +15,7 @@ namespace specula::ctl {
 class AgentPrograms {
  public:
   // Reads `files`, one for each architecture; if none is given what lies beside
-  // this program and in share/specula/agents/<architecture>/specula-agent.
+  // this program and in lib/specula/agents/<architecture>/specula-agent.
   // Errors carry the path: what is no program for Linux, two for one machine,
   // or none at all.
   static absl::StatusOr<AgentPrograms> Load(

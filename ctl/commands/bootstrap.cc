@@ -214,7 +214,7 @@ void Declare(CLI::App* command, BootstrapOptions& options) {
       ->add_option("--agent", options.agents,
                    "The static specula-agent to install, one for each "
                    "architecture (beside\nthis program, or in "
-                   "../share/specula/agents/<arch>)")
+                   "../lib/specula/agents/<arch>)")
       ->allow_extra_args(false);
   command
       ->add_option("--san", options.sans,

@@ -100,8 +100,10 @@ class Reader(sandbox.Page):
         os.chmod(HOME + "/.ssh", 0o700)
         shutil.move(KIT + "/key", HOME + "/.ssh/id_ed25519")
         self.write("~/.config/specula/inventory.toml", GROUPS)
-        os.makedirs(self.place + "/build/release/bin")
-        os.symlink(KIT + "/specula-agent", self.place + "/build/release/bin/specula-agent")
+        # Where the package has it.
+        agents = f"{KIT}/lib/specula/agents/{os.uname().machine}"
+        os.makedirs(agents)
+        os.symlink(KIT + "/specula-agent", agents + "/specula-agent")
 
 
 class Test(commands_test.Test):
