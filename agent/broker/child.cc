@@ -211,6 +211,11 @@ absl::StatusOr<Clone> CloneChild(const ChildPlan& plan, char* stack,
                          error == EPERM)) {
     return absl::UnimplementedError("clone3(CLONE_INTO_CGROUP)");
   }
+  // Not the program: that is looked for by the child.
+  if (cgroup_fd >= 0 && (error == ENOENT || error == ENODEV)) {
+    return absl::InternalError(
+        "the control group made for it was removed by somebody else");
+  }
   // EAGAIN is the limit of processes: pids.max, RLIMIT_NPROC or pid_max.
   if (error == EAGAIN)
     return absl::ResourceExhaustedError("clone(): no more processes allowed");
