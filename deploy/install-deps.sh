@@ -18,7 +18,7 @@ tests=(libgtest-dev libgmock-dev libbenchmark-dev openssl procps iproute2 tmux z
   systemd systemd-container debootstrap lintian logrotate
   python3 python3-grpcio python3-protobuf python3-pytest python3-pip python3-setuptools python3-wheel)
 lint=(shellcheck clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev nodejs npm python3-venv openjdk-17-jdk-headless maven buildah podman crun iptables
-  etcd-server containerd runc containernetworking-plugins)
+  etcd-server containerd runc containernetworking-plugins ipset)
 
 wanted=("${build[@]}")
 case "${1:-}" in

@@ -12,8 +12,7 @@ skip() {
   exit 77
 }
 static=$1
-build=$2
-for tool in go buildah podman etcd containerd ctr runc openssl script python3 unshare setpriv ip; do
+for tool in buildah podman etcd containerd ctr runc openssl script python3 unshare setpriv ip iptables ipset; do
   command -v "$tool" >/dev/null || skip "there is no $tool"
 done
 [ -x /usr/lib/cni/bridge ] || skip "there are no CNI plugins"
@@ -24,22 +23,6 @@ unshare -m -u -i -n -p --fork true 2>/dev/null || skip "no namespaces can be mad
 step() { echo "== $* (after $SECONDS s)"; }
 fail() { echo "FAIL: $*" >&2; exit 1; }
 
-step "The cluster's programs"
-cd "$source/tests/deploy/cluster"
-# An older Go cannot read go.mod, and its wish for another toolchain would be a download.
-export GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0
-helm=helm.sh/helm/v3/cmd/helm
-go list -deps . ./pause "$helm" >/dev/null 2>&1 || skip "go is too old, or its modules cannot be had"
-gofmt -l . | { ! grep .; } || fail "not as gofmt has them"
-mkdir -p "$build/bin" "$build/crds"
-version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
-go build -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$version" -o "$build/bin/" . ./pause "$helm"
-for name in kube-apiserver kube-controller-manager kube-scheduler kubelet kubectl coredns cert-manager; do
-  ln -sf cluster "$build/bin/$name"
-done
-cp -f "$(go list -m -f '{{.Dir}}' github.com/cert-manager/cert-manager)"/deploy/crds/*.yaml "$build/crds/"
-
-step "The images"
 work=$(mktemp -d)
 cgroup=specula-cluster-$$
 cgroups() { findmnt -rno TARGET -t cgroup,cgroup2 | grep '^/sys/fs/cgroup'; }
@@ -56,14 +39,19 @@ finish() {
   rm -rf "$work"
 }
 trap finish EXIT
-for hierarchy in $(cgroups); do
-  mkdir "$hierarchy/$cgroup"
-  if [ -e "$hierarchy/cgroup.controllers" ]; then
-    for controller in $(cat "$hierarchy/cgroup.controllers"); do
-      echo "+$controller" >"$hierarchy/cgroup.subtree_control" && echo "+$controller" >"$hierarchy/$cgroup/cgroup.subtree_control"
-    done
-  fi
-done
+
+step "The cluster's programs"
+code=0
+"$source/tests/deploy/cluster/build.sh" "$2" >"$work/build.log" 2>&1 || code=$?
+[ "$code" != 77 ] || skip "$(cat "$work/build.log")"
+[ "$code" = 0 ] || { cat "$work/build.log" >&2; fail "the cluster's programs are not built"; }
+build=$(realpath "$2")
+
+step "The images"
+for hierarchy in $(cgroups); do mkdir "$hierarchy/$cgroup"; done
+if [ -e /sys/fs/cgroup/cgroup.subtree_control ]; then
+  sed 's/[a-z0-9_]*/+&/g' /sys/fs/cgroup/cgroup.subtree_control >"/sys/fs/cgroup/$cgroup/cgroup.subtree_control"
+fi
 cat >"$work/storage.conf" <<CONF
 [storage]
 driver = "vfs"
@@ -94,4 +82,4 @@ cp "$static/specula" "$work/specula"
 
 step "The cluster"
 # Ends with this script, whichever way that does.
-setpriv --pdeathsig KILL bash ./node.sh "$build" "$work" "/$cgroup" bash /source/tests/deploy/cluster/inside.sh
+setpriv --pdeathsig KILL bash "$source/tests/deploy/cluster/node.sh" "$build" "$work" "/$cgroup" bash /source/tests/deploy/cluster/inside.sh

@@ -63,8 +63,10 @@ judged() {
   kubectl label --dry-run=server --overwrite namespace specula "pod-security.kubernetes.io/enforce=$1" 2>&1 >/dev/null |
     sed -n 's/^Warning: specula-agent-[^:]*: //p'
 }
+helm() { command helm "$@" >/root/helm.log 2>&1 || { cat /root/helm.log >&2; fail "helm $*"; }; }
+upgrade() { helm upgrade specula-agent deploy/kubernetes/chart --namespace specula --reuse-values "$@"; }
 leave() {
-  helm uninstall specula-agent --namespace specula >/dev/null
+  helm uninstall specula-agent --namespace specula
   kubectl delete namespace specula --timeout=120s >/dev/null
 }
 
@@ -79,7 +81,7 @@ run_block kubernetes.6.sh
 served "with certificates of specula pki"
 cp /root/blocks/kubernetes.4.sh /root/ask.sh
 run_block kubernetes.4.sh
-grep -Eq "^$(address) +[0-9.]+ .*GiB" /root/said || { cat /root/said; fail "no row of the node"; }
+grep -Eq "^$(address) +[0-9.]+ .*GiB" /root/said || fail "no row of the node: $(cat /root/said)"
 leave
 
 step "With cert-manager, as printed"
@@ -88,10 +90,9 @@ cert-manager --kubeconfig "$KUBECONFIG" >/logs/cert-manager.log 2>&1 &
 bash -eu /root/namespace.sh >/dev/null
 run_block kubernetes.3.sh
 served "with certificates of cert-manager"
-mv /root/ask.sh /root/blocks/kubernetes.4.sh
+cp /root/ask.sh /root/blocks/kubernetes.4.sh
 run_block kubernetes.4.sh
-cat /root/said
-grep -Eq "^$(address) +[0-9.]+ .*GiB" /root/said || { cat /root/said; fail "no row of the node"; }
+grep -Eq "^$(address) +[0-9.]+ .*GiB" /root/said || fail "no row of the node: $(cat /root/said)"
 fetch alice
 [ "$(as alice status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"]["host"]["hostname"])')" = node-1 ] ||
   fail "the row does not say which node it is"
@@ -101,10 +102,26 @@ fetch alice
 refusal="takes the role operator"
 is_refused alice exec -- hostname || fail "a viewer may exec: $(cat /root/refused)"
 
+step "The NetworkPolicy"
+# The same pod without the label, which asks again and again.
+sed -e 's/--labels=[^ ]*//' -e '/^kubectl .* wait/,$d' /root/ask.sh >/root/stranger.sh
+stranger_sees() {
+  kubectl -n specula logs ask >/root/said 2>&1 && grep -q "$1" /root/said
+}
+agent_calls() { nsenter -t "$(pgrep -o specula-agent)" -n timeout 5 bash -c ': </dev/tcp/192.0.2.1/6443' 2>/dev/null; }
+is_kept_in() { ! agent_calls; }
+eventually is_kept_in || fail "the agent may call the API server"
+bash -eu /root/stranger.sh >/dev/null
+eventually stranger_sees refused || fail "a pod without the label is not kept away: $(cat /root/said)"
+upgrade --set networkPolicy.enabled=false
+eventually agent_calls || fail "without a policy the agent is still kept in"
+eventually stranger_sees "^$(address) .*GiB" || fail "without a policy the label is still wanted: $(cat /root/said)"
+kubectl -n specula delete pod ask >/dev/null
+upgrade --set networkPolicy.enabled=true
+eventually is_kept_in || fail "the policy does not come back"
+
 step "Certificates: a new one, and a revoked one, without a restart"
 before=$(pod)
-helm() { command helm "$@" >/root/helm.log 2>&1 || { cat /root/helm.log >&2; fail "helm $*"; }; }
-upgrade() { helm upgrade specula-agent deploy/kubernetes/chart --namespace specula --reuse-values "$@"; }
 shown() { openssl s_client -connect "$(address):60120" </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName; }
 ! shown | grep -q nodes.example.net || fail "the certificate has a name that nobody asked for"
 upgrade --set 'dnsNames={nodes.example.net}'

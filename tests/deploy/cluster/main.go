@@ -26,6 +26,7 @@ func main() {
 		"kubectl":                 kubectl.NewDefaultKubectlCommand,
 		"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 		"cert-manager":            certManager,
+		"kube-router":             networkPolicy,
 		"coredns":                 dns,
 	}
 	name := filepath.Base(os.Args[0])

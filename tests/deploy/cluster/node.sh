@@ -85,7 +85,7 @@ ip link add node type bridge
 ip address add "$address/24" dev node
 ip link set node up
 ip route add default dev node
-sysctl -qw net.ipv4.ip_forward=1
+sysctl -qw net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
 echo "nameserver $address" >/etc/resolv.conf
 printf '127.0.0.1 localhost\n%s node-1\n' "$address" >/etc/hosts
 
@@ -181,5 +181,6 @@ ctr -n k8s.io images import /work/pause.tar >/dev/null || fail "there is no imag
 start kubelet --config /etc/kubernetes/kubelet.yaml --kubeconfig /etc/kubernetes/kubelet.conf --node-ip "$address" \
   --hostname-override node-1
 eventually kubectl wait --for=condition=Ready node/node-1 --timeout=5s || fail "the node is not ready"
+start kube-router --kubeconfig "$KUBECONFIG" --service-cluster-ip-range 203.0.113.0/24
 
 "$@"
