@@ -30,8 +30,8 @@ esac
 
 missing=()
 for package in "${wanted[@]}"; do
-  # npm and nodejs may be there without being Debian's.
-  case "$package" in npm|nodejs) command -v "${package/nodejs/node}" >/dev/null && continue ;; esac
+  # These may be there without being Debian's.
+  case "$package" in npm|nodejs|containerd|runc) command -v "${package/nodejs/node}" >/dev/null && continue ;; esac
   dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
