@@ -26,16 +26,20 @@ fail() { echo "FAIL: $*" >&2; exit 1; }
 work=$(mktemp -d)
 cgroup=specula-cluster-$$
 cgroups() { findmnt -rno TARGET -t cgroup,cgroup2 | grep '^/sys/fs/cgroup'; }
-finish() {
+# remove GROUP: in all hierarchies.
+remove() {
   local hierarchy _
   for hierarchy in $(cgroups); do
     # What the kernel has just killed is in it for a moment more.
     for _ in $(seq 50); do
-      find "$hierarchy/$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || true
-      [ -d "$hierarchy/$cgroup" ] || break
+      find "$hierarchy/$1" -depth -type d -exec rmdir {} + 2>/dev/null || true
+      [ -d "$hierarchy/$1" ] || break
       sleep 0.1
     done
   done
+}
+finish() {
+  remove "$cgroup"
   rm -rf "$work"
 }
 trap finish EXIT
@@ -48,6 +52,10 @@ code=0
 build=$(realpath "$2")
 
 step "The images"
+# What a test left that was killed itself.
+for left in $(cgroups | sed 's:$:/specula-cluster-*:'); do
+  [ ! -d "$left" ] || [ -d "/proc/${left##*-}" ] || remove "$(basename "$left")"
+done
 for hierarchy in $(cgroups); do mkdir "$hierarchy/$cgroup"; done
 if [ -e /sys/fs/cgroup/cgroup.subtree_control ]; then
   sed 's/[a-z0-9_]*/+&/g' /sys/fs/cgroup/cgroup.subtree_control >"/sys/fs/cgroup/$cgroup/cgroup.subtree_control"
