@@ -155,14 +155,29 @@ sleep 1000 &
 sleeper=$!
 as bob kill "$sleeper" >/dev/null || fail "Kill is not on the node"
 wait "$sleeper" && fail "Kill has killed something else" || true
-as bob start -- sh -c 'echo started-$(hostname)' >/dev/null
+as bob start -- sh -c 'echo started-$(hostname); exec sleep 54321' >/dev/null
 has_log() { grep -rqx started-node-1 /var/lib/specula; }
-eventually has_log || fail "the log of a Start is not on the node"
+runs() { pgrep -fx 'sleep 54321' >/dev/null; }
+eventually has_log && eventually runs || fail "a Start is not on the node"
 [ "$(kubectl -n specula exec daemonset/specula-agent -- /specula-agent probe)" = "serving on 127.0.0.1:60120" ] || fail "the probe in control"
 front=$(kubectl -n specula logs daemonset/specula-agent | sed -n 's/.* msg=listening .* pid=\([0-9]*\).*/\1/p' | tail -n 1)
 [ "$(stat -c %u "/proc/$front")" = 60120 ] || fail "what serves the network is root"
 refusal="takes the role operator"
 is_refused alice exec -- hostname || fail "a viewer may exec: $(cat /root/refused)"
+
+step "At the nodes' own addresses"
+upgrade --set hostNetwork=true
+served "at the node's address"
+! runs || fail "a Start has outlived its container"
+has_log || fail "the log of a Start went with its container"
+cat >/root/nodes.toml <<'TOML'
+[[host]]
+name = "node-1"
+address = "192.0.2.1"
+certificate_name = "specula-agent.specula.svc.cluster.local"
+TOML
+said=$(specula --inventory /root/nodes.toml --ca /root/callers/bob/ca.crt --cert /root/callers/bob/tls.crt --key /root/callers/bob/tls.key \
+  exec -- cat /root/marker) && [ "$said" = of-the-node ] || fail "at the node's address nothing is to be had: $said"
 leave
 
 step "The plain manifests"

@@ -22,6 +22,8 @@ case "${NODE_STAGE:-outside}" in
     mkdir "$top/new" "$top/work" "$top/root" "$top/containerd" "$top/kubelet" "$top/etcd"
     root=$top/root
     mount -t overlay -o "lowerdir=/,upperdir=$top/new,workdir=$top/work" node "$root"
+    # An agent of this machine is none of the node's.
+    rm -rf "$root/var/lib/specula" "$root/etc/specula"
     mount -t proc proc "$root/proc"
     mount --rbind /dev "$root/dev"
     mount -t sysfs sysfs "$root/sys"
