@@ -4,7 +4,7 @@
 #   deploy/install-deps.sh          what a build and the tests take
 #   deploy/install-deps.sh --build  what a build takes, and nc for what quickstart shows
 #   deploy/install-deps.sh --lint   what .ci/run takes besides: clang, clang-tidy, clang-format, buf, Java, podman (which opens
-#                                   ports by iptables)
+#                                   ports by iptables), and what a Kubernetes of one node takes
 #
 # Asks for root only if something is missing. Safe to run again.
 set -euo pipefail
@@ -17,7 +17,8 @@ tests=(libgtest-dev libgmock-dev libbenchmark-dev openssl procps iproute2 tmux z
   openssh-client busybox binutils
   systemd systemd-container debootstrap lintian logrotate
   python3 python3-grpcio python3-protobuf python3-pytest python3-pip python3-setuptools python3-wheel)
-lint=(shellcheck clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev nodejs npm python3-venv openjdk-17-jdk-headless maven buildah podman crun iptables)
+lint=(shellcheck clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev nodejs npm python3-venv openjdk-17-jdk-headless maven buildah podman crun iptables
+  etcd-server containerd runc containernetworking-plugins ipset)
 
 wanted=("${build[@]}")
 case "${1:-}" in
@@ -29,8 +30,8 @@ esac
 
 missing=()
 for package in "${wanted[@]}"; do
-  # npm and nodejs may be there without being Debian's.
-  case "$package" in npm|nodejs) command -v "${package/nodejs/node}" >/dev/null && continue ;; esac
+  # These may be there without being Debian's.
+  case "$package" in npm|nodejs|containerd|runc) command -v "${package/nodejs/node}" >/dev/null && continue ;; esac
   dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 if [ ${#missing[@]} -eq 0 ]; then exit 0; fi

@@ -87,7 +87,7 @@ absl::StatusOr<std::unique_ptr<Jobs>> Jobs::Create(
     auto made = CgroupPool::Create(store.owner(), options.cgroup_base);
     if (made.ok()) {
       pool = *std::move(made);
-    } else {
+    } else if (options.ceiling.commands) {
       Log(LogLevel::kWarning,
           "process trees are held by session, not by control group",
           {{"reason", made.status().message()}});

@@ -153,11 +153,11 @@ export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_CONF=$work/containe
 mount -t tmpfs tmpfs "$work/lib"
 mkdir "$work/lib/new" "$work/lib/work"
 mount -t overlay -o "lowerdir=/var/lib,upperdir=$work/lib/new,workdir=$work/lib/work" overlay /var/lib
-podman tag agent specula-agent:0.1.0
-podman tag controller specula:0.1.0
+podman tag agent docker.io/library/specula-agent:0.1.0
+podman tag controller docker.io/library/specula:0.1.0
 page_block kubernetes.1.sh >"$work/save.log" 2>&1 || { cat "$work/save.log" >&2; fail "the images are not saved as printed"; }
 for image in specula-agent specula; do
-  tar -xOf "$work/page/images.tar" manifest.json | grep -q "localhost/$image:0.1.0" || fail "images.tar has no $image"
+  tar -xOf "$work/page/images.tar" manifest.json | grep -q "\"docker.io/library/$image:0.1.0\"" || fail "images.tar has no $image"
 done
 page_block kubernetes.2.sh >"$work/served.log" 2>&1 &
 page=$!

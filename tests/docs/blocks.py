@@ -22,9 +22,10 @@ from dataclasses import dataclass, field
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 WORDS = {"serves", "endless"}
 KEYS = {"exit", "needs", "file", "runs-in"}
-NEEDS = {"kubernetes", "network"}
+NEEDS = {"network"}
 RUNNERS = {
     "ci": ".ci/run",  # its lines are there, word for word
+    "cluster": "tests/deploy/cluster_test.sh",
     "container": "tests/deploy/container_test.sh",
     "hosts": "tests/docs/hosts_test.py",  # and with them all blocks of the page that have no mark
     "package": "tests/deploy/package_test.sh",
