@@ -72,18 +72,16 @@ cp -r "$source/deploy/container" "$work/context/deploy/"
 cp "$static/specula-agent" "$static/specula" "$work/context/build/release/bin/"
 cp "$build/bin/pause" "$work/context/"
 printf 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n' >"$work/pause"
-# image FILE TARGET NAME
-image() {
-  buildah bud --isolation chroot --format docker --build-arg PROGRAMS=built ${2:+--target "$2"} -f "$1" -t "$3" "$work/context" \
-    >"$work/image.log" 2>&1 || { cat "$work/image.log" >&2; fail "the image $3 was not built"; }
-}
-image "$source/deploy/container/Containerfile" agent docker.io/library/specula-agent:0.1.0
-image "$source/deploy/container/Containerfile" controller docker.io/library/specula:0.1.0
-image "$work/pause" "" specula.test/pause:1
-buildah push -q specula.test/pause:1 "docker-archive:$work/pause.tar:specula.test/pause:1"
 "$source/tests/docs/blocks.py" cluster "$work/blocks"
 "$source/tests/docs/blocks.py" container "$work/saved"
-(cd "$work/page" && bash -eu "$work/saved/kubernetes.1.sh" >/dev/null 2>&1) || fail "the images are not saved as printed"
+# The images are built and saved as printed.
+(
+  cd "$work/context"
+  export BUILDAH_ISOLATION=chroot
+  bash -eu "$work/saved/kubernetes.1.sh" && buildah bud -f "$work/pause" -t specula.test/pause:1 . && bash -eu "$work/saved/kubernetes.2.sh"
+) >"$work/image.log" 2>&1 || { cat "$work/image.log" >&2; fail "the images are not made"; }
+mv "$work/context/images.tar" "$work/page"
+buildah push -q specula.test/pause:1 "docker-archive:$work/pause.tar:specula.test/pause:1"
 unset CONTAINERS_STORAGE_CONF
 rm -rf "$work/store" "$work/context"
 cp "$static/specula" "$work/specula"

@@ -10,7 +10,7 @@ source=$(realpath "$(dirname "$0")/../..")
 skip() { echo "skipped: $*"; exit 77; }
 
 if [ -z "${3:-}" ]; then
-  for tool in buildah podman nsenter unshare python3; do
+  for tool in podman nsenter unshare python3; do
     command -v "$tool" >/dev/null || skip "there is no $tool"
   done
   [ "$(id -u)" = 0 ] || skip "it takes root"
@@ -43,11 +43,34 @@ fi
 mkdir -p "$work/context/build/release/bin" "$work/context/deploy"
 cp -r "$source/deploy/container" "$work/context/deploy/"
 cp "$static/specula-agent" "$static/specula" "$work/context/build/release/bin/"
-for target in agent controller; do
-  buildah "${store[@]}" bud --isolation chroot --format docker --build-arg PROGRAMS=built --target "$target" \
-    -f "$work/context/deploy/container/Containerfile" -t "$target" "$work/context" >"$work/$target.log" 2>&1 ||
-    { cat "$work/$target.log" >&2; fail "the image $target was not built"; }
-done
+ln -s "$work/tls" "$work/context/tls"
+# As printed, in a shell whose podman has its store and its limits from files and not from options.
+# page_block NAME: as from a clone.
+page_block() {
+  mv "$work/$1" "$work/commands"
+  (cd "$work/context" && exec bash -eu -o pipefail "$work/commands")
+}
+printed() { page_block "$1" >"$work/printed.log" 2>&1 || { cat "$work/printed.log" >&2; fail "as printed $1 does not work"; }; }
+mkdir "$work/networks" "$work/lib"
+cat >"$work/storage.conf" <<CONF
+[storage]
+driver = "vfs"
+graphroot = "$work/store"
+runroot = "$work/run"
+CONF
+cat >"$work/containers.conf" <<CONF
+[containers]
+cgroups = "disabled"
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+cgroup_manager = "cgroupfs"
+[network]
+network_config_dir = "$work/networks"
+CONF
+export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_CONF=$work/containers.conf BUILDAH_ISOLATION=chroot
+printed kubernetes.1.sh
+podman tag docker.io/library/specula-agent:0.1.0 agent
+podman tag docker.io/library/specula:0.1.0 controller
 holds() { podman image inspect agent | grep -q "$1" || fail "the image says nothing of $1"; }
 holds '"User": "60120:60120"'
 holds '"Healthcheck"'
@@ -125,41 +148,15 @@ front=$(podman logs agent 2>&1 | sed -n 's/.* msg=listening .* pid=\([0-9]*\).*/
 podman stop -t 20 agent >/dev/null
 podman rm agent >/dev/null
 
-# As printed, in a shell whose podman has its store and its limits from files and not from options.
-# page_block NAME: in the folder $work/page.
-page_block() {
-  mv "$work/$1" "$work/page/commands.sh"
-  (cd "$work/page" && exec bash -eu -o pipefail commands.sh)
-}
-mkdir "$work/page" "$work/networks" "$work/lib"
-cp -a "$work/tls" "$work/page/"
-cat >"$work/storage.conf" <<CONF
-[storage]
-driver = "vfs"
-graphroot = "$work/store"
-runroot = "$work/run"
-CONF
-cat >"$work/containers.conf" <<CONF
-[containers]
-cgroups = "disabled"
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-[engine]
-cgroup_manager = "cgroupfs"
-[network]
-network_config_dir = "$work/networks"
-CONF
-export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_CONF=$work/containers.conf
 # The addresses that are given out are noted there.
 mount -t tmpfs tmpfs "$work/lib"
 mkdir "$work/lib/new" "$work/lib/work"
 mount -t overlay -o "lowerdir=/var/lib,upperdir=$work/lib/new,workdir=$work/lib/work" overlay /var/lib
-podman tag agent docker.io/library/specula-agent:0.1.0
-podman tag controller docker.io/library/specula:0.1.0
-page_block kubernetes.1.sh >"$work/save.log" 2>&1 || { cat "$work/save.log" >&2; fail "the images are not saved as printed"; }
+printed kubernetes.2.sh
 for image in specula-agent specula; do
-  tar -xOf "$work/page/images.tar" manifest.json | grep -q "\"docker.io/library/$image:0.1.0\"" || fail "images.tar has no $image"
+  tar -xOf "$work/context/images.tar" manifest.json | grep -q "\"docker.io/library/$image:0.1.0\"" || fail "images.tar has no $image"
 done
-page_block kubernetes.2.sh >"$work/served.log" 2>&1 &
+page_block kubernetes.3.sh >"$work/served.log" 2>&1 &
 page=$!
 says_listening() { grep -q 'msg=listening' "$work/served.log" || ! kill -0 "$page" 2>/dev/null; }
 eventually says_listening || true
