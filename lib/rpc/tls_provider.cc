@@ -3,6 +3,7 @@
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/provider.h>
 
@@ -13,7 +14,6 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "lib/rpc/openssl_ptr.h"
 
@@ -51,28 +51,25 @@ absl::string_view FirstName(const OSSL_ALGORITHM& algorithm) {
 }
 
 bool IsWantedDecoder(const OSSL_ALGORITHM& algorithm) {
-  // DER: what finds out which kind of key it is.
-  static constexpr absl::string_view kKinds[] = {"EC", "ED25519", "RSA", "DER"};
-  // The last two say once more what "type-specific" says.
-  static constexpr absl::string_view kUnwanted[] = {
-      "input=msblob", "input=pvk", "structure=ec", "structure=rsa"};
-  if (!IsOneOf(FirstName(algorithm), kKinds)) return false;
-  for (absl::string_view property :
-       absl::StrSplit(algorithm.property_definition, ',')) {
-    if (IsOneOf(property, kUnwanted)) return false;
-  }
-  return true;
+  // Those of certificates' keys. For each key all of them are set up and
+  // compared with each other. Private keys are few, and are read as OpenSSL did
+  // it before it had decoders.
+  static constexpr absl::string_view kKinds[] = {"EC", "ED25519", "RSA"};
+  return IsOneOf(FirstName(algorithm), kKinds) &&
+         absl::StrContains(algorithm.property_definition,
+                           "structure=SubjectPublicKeyInfo");
 }
 
 bool IsWantedKeyManager(const OSSL_ALGORITHM& algorithm) {
-  static constexpr absl::string_view kNames[] = {
-      "EC", "ED25519", "ED448", "RSA", "RSA-PSS", "X25519", "X448", "HMAC"};
+  // DSA, and DH below: libssl asks for them with every SSL_CTX, and to look for
+  // one in vain is what costs most. Nothing reads such keys.
+  static constexpr absl::string_view kNames[] = {"EC",   "ED25519", "ED448",
+                                                 "RSA",  "RSA-PSS", "X25519",
+                                                 "X448", "HMAC",    "DSA"};
   return IsOneOf(FirstName(algorithm), kNames);
 }
 
 bool IsWantedKeyExchange(const OSSL_ALGORITHM& algorithm) {
-  // DH, and DSA below: libssl asks for them with every SSL_CTX, and to look for
-  // one in vain is what costs most. There are no such keys.
   static constexpr absl::string_view kNames[] = {"ECDH", "X25519", "X448",
                                                  "DH"};
   return IsOneOf(FirstName(algorithm), kNames);
@@ -234,9 +231,23 @@ int StartProvider(const OSSL_CORE_HANDLE* /*handle*/,
 
 }  // namespace
 
+// OpenSSL fills its table of names with all ciphers and digests that it knows
+// by itself, and goes through that table for each key that it reads. Of these
+// it needs the digests of certificates' signatures.
+void LeaveNamesOut() {
+  OPENSSL_init_crypto(
+      OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS,
+      nullptr);
+  for (const EVP_MD* digest : {EVP_sha1(), EVP_sha224(), EVP_sha256(),
+                               EVP_sha384(), EVP_sha512(), EVP_md5()}) {
+    EVP_add_digest(digest);
+  }
+}
+
 absl::Status AddTlsProvider() {
   Inner& inner = TheInner();
   if (inner.provider != nullptr) return absl::OkStatus();
+  LeaveNamesOut();
   inner.provider = OSSL_PROVIDER_load(OSSL_LIB_CTX_new(), "default");
   if (inner.provider == nullptr) return OpenSslInternal("default provider");
   const std::pair<int, Wanted> selections[] = {

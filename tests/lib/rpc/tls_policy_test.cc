@@ -2,6 +2,7 @@
 
 #include <grpc/grpc_security.h>
 #include <openssl/bio.h>
+#include <openssl/decoder.h>
 #include <openssl/evp.h>
 #include <openssl/provider.h>
 #include <openssl/ssl.h>
@@ -298,7 +299,8 @@ std::string MakeKey(const char* kind, bool traditional) {
   if (!absl::StrContains(other.message(), "no private key of EC, RSA or Ed")) {
     Fail(absl::StrCat("ED448 is said to be ", other.ToString()));
   }
-  if (EVP_PKEY_CTX_new_from_name(nullptr, "DSA", nullptr) != nullptr ||
+  if (OSSL_DECODER_fetch(nullptr, "DSA", nullptr) != nullptr ||
+      EVP_PKEY_CTX_new_from_name(nullptr, "DH", nullptr) != nullptr ||
       EVP_MD_fetch(nullptr, "SM3", nullptr) != nullptr ||
       EVP_CIPHER_fetch(nullptr, "SM4-CBC", nullptr) != nullptr) {
     Fail("what TLS 1.3 does not have is there");
