@@ -1,5 +1,6 @@
 #include "ctl/views.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -38,6 +39,15 @@ std::string Share(int64_t part, int64_t whole) {
 
 std::string Rate(double bytes_per_second) {
   return absl::StrCat(FormatBytes(std::llround(bytes_per_second)), "/s");
+}
+
+// True if an address is all that is known of a host: it was found by a name
+// that it shares with others (dns:///).
+bool IsNameless(const Target& target) {
+  const Endpoint& endpoint = target.endpoint;
+  return !endpoint.certificate_name.empty() &&
+         endpoint.certificate_name != endpoint.address.host &&
+         HostName(target) == endpoint.address.host;
 }
 
 // One row for a host that gave no result.
@@ -89,24 +99,25 @@ std::string EndingText(const Ending& ending) {
 std::string ViewStatus(const std::vector<Target>& targets,
                        const Results<v1::StatusResponse>& results,
                        const ViewOptions& options) {
-  Table table({{"HOST", kLeft},
-               {"CPU%", kRight},
-               {"MEM%", kRight},
-               {"MEM", kRight},
-               {"DISK%", kRight},
-               {"DISK", kRight},
-               {"LOAD", kRight},
-               {"RX", kRight},
-               {"TX", kRight},
-               {"UP", kRight}});
+  // Which host it is then says the host alone.
+  const bool own_names =
+      std::any_of(targets.begin(), targets.end(), IsNameless);
+  std::vector<Table::Column> columns = {{"HOST", kLeft}};
+  if (own_names) columns.push_back({"HOSTNAME", kLeft});
+  for (const char* title :
+       {"CPU%", "MEM%", "MEM", "DISK%", "DISK", "LOAD", "RX", "TX", "UP"}) {
+    columns.push_back({title, kRight});
+  }
   return RenderRows(
-      std::move(table), targets, results, options,
-      [](Table& rows, const Target& target, const v1::StatusResponse& status) {
+      Table(std::move(columns)), targets, results, options,
+      [&](Table& rows, const Target& target, const v1::StatusResponse& status) {
         const v1::Network& network = status.network();
         const bool rates = network.has_received_bytes_per_second();
-        rows.Add(
-            {HostLabel(target), Utilization(status.cpu()),
-             Utilization(status.memory()),
+        std::vector<std::string> cells = {HostLabel(target)};
+        if (own_names) cells.push_back(status.host().hostname());
+        cells.insert(
+            cells.end(),
+            {Utilization(status.cpu()), Utilization(status.memory()),
              UsedOfTotal(status.memory().used_bytes(),
                          status.memory().total_bytes()),
              Share(status.disk().used_bytes(), status.disk().total_bytes()),
@@ -120,6 +131,7 @@ std::string ViewStatus(const std::vector<Target>& targets,
              status.host().has_uptime()
                  ? FormatElapsed(FromProto(status.host().uptime()))
                  : kNone});
+        rows.Add(std::move(cells));
       });
 }
 

@@ -254,7 +254,9 @@ void Broker::HandleKill(const broker::Request& request) {
       [&](int64_t pid) {
         return ceiling.kill != KillScope::kStarted || jobs_->IsStartedHere(pid);
       },
-      [this](int64_t pid) { return jobs_->TreeOf(pid); },
+      [this](int64_t pid, int signal) {
+        return jobs_->SignalTree(pid, signal);
+      },
       [&](bool is_started_here) {
         return AllowsKill(ceiling, is_started_here);
       }};

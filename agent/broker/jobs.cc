@@ -434,9 +434,8 @@ bool Jobs::IsStartedHere(int64_t pid) {
       });
 }
 
-Tree* Jobs::TreeOf(int64_t pid) {
-  const ProcessTable::Job* job = table_.FindByPid(static_cast<pid_t>(pid));
-  return job == nullptr ? nullptr : job->tree.get();
+std::optional<int> Jobs::SignalTree(int64_t pid, int signal) {
+  return table_.SignalTree(static_cast<pid_t>(pid), signal, MonotonicNow());
 }
 
 void Jobs::Record(JobId id, const Pending& pending) {

@@ -82,7 +82,8 @@ class Jobs {
   bool IsOwn(int64_t pid) const;
   // A program of ours or a member of its tree.
   bool IsStartedHere(int64_t pid);
-  Tree* TreeOf(int64_t pid);
+  // See ProcessTable.
+  std::optional<int> SignalTree(int64_t pid, int signal);
 
  private:
   // A child that does not run yet.

@@ -124,10 +124,8 @@ absl::StatusOr<int> ExecuteKill(const KillOrder& order,
 
   const int signal = SignalOf(order);
   if (order.tree) {
-    if (Tree* tree = context.tree_of(order.pid); tree != nullptr) {
-      return static_cast<int>(signal == SIGKILL ? tree->Kill().size()
-                                                : tree->Signal(signal).size());
-    }
+    if (const auto count = context.signal_tree(order.pid, signal))
+      return *count;
     return SignalDescendants(target, signal, context);
   }
   if (!SignalPidfd(pidfd.get(), signal)) {

@@ -11,7 +11,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/broker/proc_stat.h"
-#include "agent/broker/tree.h"
 
 // A signal to any process of the host. The pid comes from the network as 64
 // bits; a cast too early has turned 2^64-1 into kill(-1) elsewhere.
@@ -43,8 +42,9 @@ struct KillContext {
   std::function<bool(int64_t pid)> own;
   // Whether it is or belongs to what was started through the agent.
   std::function<bool(int64_t pid)> started_here;
-  // The tree whose leader it is, or null.
-  std::function<Tree*(int64_t pid)> tree_of;
+  // Sends a signal to the tree whose leader it is; to how many, absent if it is
+  // none's.
+  std::function<std::optional<int>(int64_t pid, int signal)> signal_tree;
   // The ceiling's word.
   std::function<absl::Status(bool is_started_here)> allows;
 };

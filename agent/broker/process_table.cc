@@ -13,6 +13,8 @@ namespace {
 // While the end of a tree is awaited it is looked at more and more seldom.
 constexpr absl::Duration kFirstPoll = absl::Milliseconds(1);
 constexpr absl::Duration kSlowestPoll = absl::Milliseconds(50);
+// How long a signal is sent on to those who were being born.
+constexpr absl::Duration kFollow = absl::Seconds(1);
 
 absl::Status NoSuchJob(JobId id) {
   return absl::NotFoundError(
@@ -113,17 +115,45 @@ void ProcessTable::BeginKill(Job& job, absl::Duration now) {
   for (pid_t pid : job.tree->Kill()) job.killed.insert(pid);
 }
 
+std::optional<int> ProcessTable::SignalTree(pid_t pid, int signal,
+                                            absl::Duration now) {
+  const auto found = by_pid_.find(pid);
+  if (found == by_pid_.end()) return std::nullopt;
+  Job& job = jobs_.at(found->second);
+  if (signal == SIGKILL) return static_cast<int>(job.tree->Kill().size());
+  const std::vector<pid_t> told = job.tree->Signal(signal);
+  job.sent.signal = signal;
+  job.sent.told = {told.begin(), told.end()};
+  job.sent.every = kFirstPoll;
+  job.sent.next = now + kFirstPoll;
+  job.sent.end = now + kFollow;
+  return static_cast<int>(told.size());
+}
+
+void ProcessTable::FollowSignal(Job& job, absl::Duration now) {
+  Job::Sent& sent = job.sent;
+  for (pid_t pid : job.tree->SignalOrphans(sent.signal, sent.told))
+    sent.told.insert(pid);
+  sent.next = now >= sent.end ? absl::InfiniteDuration() : now + sent.every;
+  sent.every = std::min(sent.every * 2, kSlowestPoll);
+}
+
 absl::Duration ProcessTable::Tick(absl::Duration now) {
   std::vector<JobId> due;
   for (const auto& [id, job] : jobs_) {
-    if (std::min(job.timeout_at, job.step_at) <= now) due.push_back(id);
+    if (std::min({job.timeout_at, job.step_at, job.sent.next}) <= now)
+      due.push_back(id);
   }
   for (JobId id : due) {
     Job& job = jobs_.at(id);
+    if (job.sent.next <= now) {
+      if (GoneIfEmpty(id)) continue;
+      FollowSignal(job, now);
+    }
     if (job.timeout_at <= now) {
       job.gone.timed_out = true;
       BeginEnd(job, job.facts.grace, now);
-    } else {
+    } else if (job.step_at <= now) {
       Step(job, now);
     }
   }
@@ -186,7 +216,7 @@ void ProcessTable::SayGone(JobId id) {
 absl::Duration ProcessTable::next_wake() const {
   absl::Duration next = absl::InfiniteDuration();
   for (const auto& [id, job] : jobs_)
-    next = std::min({next, job.timeout_at, job.step_at});
+    next = std::min({next, job.timeout_at, job.step_at, job.sent.next});
   return next;
 }
 

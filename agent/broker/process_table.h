@@ -92,6 +92,14 @@ class ProcessTable {
     absl::Duration poll_every;     // while an end is awaited
     absl::Duration phase_end;      // of terminating and killing
     std::set<pid_t> told;          // who was sent TERM
+    // The last signal of SignalTree, for who was being born meanwhile.
+    struct Sent {
+      int signal = 0;
+      std::set<pid_t> told;
+      absl::Duration next = absl::InfiniteDuration();  // the next look
+      absl::Duration every;
+      absl::Duration end;
+    } sent;
     std::set<pid_t> killed;
     Gone gone;
   };
@@ -122,6 +130,11 @@ class ProcessTable {
                        absl::Duration now);
   void EndAllExecs(absl::Duration grace, absl::Duration now);
 
+  // Sends a signal to the tree of a program that runs, and for a second to
+  // those as well who were just being born of somebody that it ended. To how
+  // many of them at once; absent if the pid is no such program's.
+  std::optional<int> SignalTree(pid_t pid, int signal, absl::Duration now);
+
   // Does what is due. The time for the next call; infinite if nothing is
   // awaited.
   absl::Duration Tick(absl::Duration now);
@@ -136,6 +149,7 @@ class ProcessTable {
   void BeginEnd(Job& job, absl::Duration grace, absl::Duration now);
   void BeginKill(Job& job, absl::Duration now);
   void Step(Job& job, absl::Duration now);
+  void FollowSignal(Job& job, absl::Duration now);
   // True, and the job is no more, if nothing is left of it.
   bool GoneIfEmpty(JobId id);
   void SayGone(JobId id);

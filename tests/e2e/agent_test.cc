@@ -351,7 +351,8 @@ TEST(AgentOptionsTest, CallersCertificateIsNotAnAgents) {
 TEST(AgentOptionsTest, PortInUseIsSaid) {
   const Pki pki;
   AgentProcess agent(pki);
-  const Result result = StartAgent(pki, {"--listen", agent.host()});
+  const Result result = StartAgent(
+      pki, {"--listen", agent.host(), "--state-dir", pki.File("state2")});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("Address already in use"));
   EXPECT_THAT(result.err, HasSubstr(agent.host()));

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <set>
 
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
@@ -297,8 +299,14 @@ TEST_F(ShimStreamTest, OneThatNeverReadsItsAnswersIsBounded) {
 
 TEST_F(ShimStreamTest, LostAgentIsNeverASuccess) {
   LegacyClient client = Operator();
-  client.Send(Frame("EXEC echo begun; sleep 86425"));
-  EXPECT_EQ(client.Next(), "OUT 1 begun\n");
+  client.Send(Frame("EXEC echo $$; exec sleep 86425"));
+  const std::string begun = client.Next();
+  absl::string_view said = begun;
+  pid_t sleeper = 0;
+  ASSERT_TRUE(absl::ConsumePrefix(&said, "OUT 1 ") &&
+              absl::SimpleAtoi(said, &sleeper));
+  // With the broker nobody is left to end it.
+  const auto end = absl::MakeCleanup([=] { kill(sleeper, SIGKILL); });
   agent_.process().Signal(SIGKILL);
   kill(agent_.front_pid(), SIGKILL);
   EXPECT_EQ(client.Next(), "OUT_END 1 255");

@@ -117,6 +117,30 @@ class ProcessTableTest : public ::testing::Test {
   ProcessTable table_;
 };
 
+TEST_F(ProcessTableTest, ASignalReachesWhoWasBeingBornMeanwhile) {
+  Add(/*started=*/true);
+  world_.members = {kPid};
+  world_.dies_of_term = true;
+  EXPECT_EQ(table_.SignalTree(kPid, SIGTERM, T0), 1);
+  EXPECT_EQ(table_.SignalTree(kPid + 1, SIGTERM, T0), std::nullopt);
+  EndProgram({kPid + 2}, T0);
+  world_.orphans = {kPid + 2};
+  EXPECT_EQ(gone_count_, 0);
+  EXPECT_LT(AwaitGone(T0), T0 + absl::Seconds(1));
+  EXPECT_EQ(gone_count_, 1);
+  EXPECT_EQ(gone_.killed_count, 0);
+}
+
+TEST_F(ProcessTableTest, ASignalIsNotSentOnForEver) {
+  Add(/*started=*/true);
+  world_.members = {kPid};
+  EXPECT_EQ(table_.SignalTree(kPid, SIGTERM, T0), 1);
+  absl::Duration now = T0;
+  while (now < T0 + absl::Seconds(60)) now = table_.Tick(now);
+  EXPECT_EQ(now, absl::InfiniteDuration());
+  EXPECT_EQ(gone_count_, 0);
+}
+
 TEST_F(ProcessTableTest, CleanEndIsToldAtOnceAndForgotten) {
   Add();
   EXPECT_EQ(table_.next_wake(), absl::InfiniteDuration());

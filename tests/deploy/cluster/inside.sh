@@ -81,7 +81,7 @@ run_block kubernetes.6.sh
 served "with certificates of specula pki"
 cp /root/blocks/kubernetes.4.sh /root/ask.sh
 run_block kubernetes.4.sh
-grep -Eq "^$(address) +[0-9.]+ .*GiB" /root/said || fail "no row of the node: $(cat /root/said)"
+grep -Eq "^$(address) +node-1 +[0-9.]+ .*GiB" /root/said || fail "no row of the node: $(cat /root/said)"
 leave
 
 step "With cert-manager, as printed"
@@ -92,7 +92,7 @@ run_block kubernetes.3.sh
 served "with certificates of cert-manager"
 cp /root/ask.sh /root/blocks/kubernetes.4.sh
 run_block kubernetes.4.sh
-grep -Eq "^$(address) +[0-9.]+ .*GiB" /root/said || fail "no row of the node: $(cat /root/said)"
+grep -Eq "^$(address) +node-1 +[0-9.]+ .*GiB" /root/said || fail "no row of the node: $(cat /root/said)"
 fetch alice
 [ "$(as alice status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"]["host"]["hostname"])')" = node-1 ] ||
   fail "the row does not say which node it is"

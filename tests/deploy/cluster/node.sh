@@ -50,7 +50,8 @@ case "${NODE_STAGE:-outside}" in
     ;;
 esac
 
-# From here on this is the first process of the node.
+# From here on this is the first process of the node, where that folder is not.
+unset TMPDIR TEST_TMPDIR
 cgroup=$3
 shift 3
 export PATH=/cluster/bin:/work:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root KUBECONFIG=/etc/kubernetes/admin.conf
