@@ -306,7 +306,9 @@ Result StartAgent(const Pki& pki, const std::vector<std::string>& more) {
                                         "--cert",
                                         pki.File("localhost.crt"),
                                         "--key",
-                                        pki.File("localhost.key")};
+                                        pki.File("localhost.key"),
+                                        "--state-dir",
+                                        pki.File("state2")};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return RunProgram(arguments);
 }
@@ -351,8 +353,7 @@ TEST(AgentOptionsTest, CallersCertificateIsNotAnAgents) {
 TEST(AgentOptionsTest, PortInUseIsSaid) {
   const Pki pki;
   AgentProcess agent(pki);
-  const Result result = StartAgent(
-      pki, {"--listen", agent.host(), "--state-dir", pki.File("state2")});
+  const Result result = StartAgent(pki, {"--listen", agent.host()});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("Address already in use"));
   EXPECT_THAT(result.err, HasSubstr(agent.host()));
