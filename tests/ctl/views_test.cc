@@ -114,12 +114,11 @@ TEST(ViewsTest, WhoIsKnownByAnAddressAloneSaysWhichHostItIs) {
     target.name = target.endpoint.address.host;
     target.endpoint.certificate_name = "specula.svc";
   }
-  EXPECT_EQ(ViewStatus(fleet.targets, fleet.results, {}),
-            "HOST      HOSTNAME     CPU%  MEM%  MEM  DISK%  DISK  LOAD  RX  TX "
-            " UP\n"
-            "10.0.0.1  node-\\x1b1     -     -    -      -     -     -   -   - "
-            "  -\n"
-            "10.0.0.2  unreachable: gone\n");
+  EXPECT_EQ(
+      ViewStatus(fleet.targets, fleet.results, {}),
+      "HOST      HOSTNAME    CPU%  MEM%  MEM  DISK%  DISK  LOAD  RX  TX  UP\n"
+      "10.0.0.1  node-\\x1b1     -     -    -      -     -     -   -   -   -\n"
+      "10.0.0.2  unreachable: gone\n");
   // A name of one's own is enough.
   for (Target& target : fleet.targets) target.name = "vm1";
   EXPECT_EQ(ViewStatus(fleet.targets, fleet.results, {}).find("HOSTNAME"),
