@@ -31,8 +31,11 @@ bool OutputPipe::Read(std::string& chunk) {
   // would have to be cleared. What `chunk` has already need not be.
   int available = 0;
   ioctl(descriptor_.native_handle(), FIONREAD, &available);
+  // Not less than this: what comes between the question and the reading would
+  // be taken apart.
+  constexpr size_t kLeast = 512;
   const size_t wanted = std::clamp<size_t>(
-      static_cast<size_t>(std::max(available, 0)), 1, kChunkBytes);
+      static_cast<size_t>(std::max(available, 0)), kLeast, kChunkBytes);
   if (chunk.size() < wanted || chunk.size() > kChunkBytes) chunk.resize(wanted);
   ssize_t got = -1;
   do {
