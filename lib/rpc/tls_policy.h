@@ -11,14 +11,15 @@
 
 namespace specula {
 
-// Makes TLS 1.3 the only version and turns session tickets off for every TLS
-// connection of this process, in both directions, and removes from the
-// environment what would change that (GRPC_*, OPENSSL_CONF, SSL_CERT_*).
+// Makes TLS 1.3 the only version, turns session tickets off and sends no other
+// certificates than those of the certificate file, for every TLS connection of
+// this process, in both directions, and removes from the environment what would
+// change that (GRPC_*, OPENSSL_CONF, SSL_CERT_*).
 //
-// gRPC 1.51 has no setting for either, so it is done through OpenSSL's system
-// default configuration. Call it first in main: before any use of gRPC or
-// OpenSSL and before a second thread. INTERNAL if it did not take effect, which
-// it checks: do not go on then.
+// gRPC 1.51 has no setting for any of these, so OpenSSL is told: by its system
+// default configuration, and as each SSL_CTX is made. Call it first in main:
+// before any use of gRPC or OpenSSL and before a second thread. INTERNAL if it
+// did not take effect, which it checks: do not go on then.
 absl::Status EnforceTlsPolicy();
 
 // Decides in the handshake whether a peer, whose certificate chain and time

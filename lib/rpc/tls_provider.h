@@ -13,8 +13,9 @@ namespace specula {
 // connection.
 //
 // So there is a provider which is the default one without what neither TLS 1.3
-// nor its certificates use (DSA, DH, SM2, the formats of Microsoft, old
-// ciphers, …). It also leaves less to be tried on a stranger's bytes.
+// nor its certificates use (keys of DSA, DH, SM2 and Ed448, most groups, old
+// ciphers, …), but for what costs more to be looked for in vain. It also leaves
+// less to be tried on a stranger's bytes.
 inline constexpr char kTlsProvider[] = "specula-tls";
 
 // Makes the provider known to OpenSSL by its name; an OpenSSL configuration

@@ -6,6 +6,7 @@
 # BUILD keeps the cluster's own programs, which Go makes of modules (cluster/go.mod) in some minutes when nothing is in its cache.
 set -euo pipefail
 source=$(realpath "$(dirname "$0")/../..")
+. "$source/tests/deploy/images.sh"
 skip() {
   [ -z "${CLIENTS_ALL:-}" ] || { echo "FAIL: $*, and CLIENTS_ALL wants every test run" >&2; exit 1; }
   echo "SKIPPED: $*"
@@ -60,16 +61,8 @@ for hierarchy in $(cgroups); do mkdir "$hierarchy/$cgroup"; done
 if [ -e /sys/fs/cgroup/cgroup.subtree_control ]; then
   sed 's/[a-z0-9_]*/+&/g' /sys/fs/cgroup/cgroup.subtree_control >"/sys/fs/cgroup/$cgroup/cgroup.subtree_control"
 fi
-cat >"$work/storage.conf" <<CONF
-[storage]
-driver = "vfs"
-graphroot = "$work/store"
-runroot = "$work/run"
-CONF
-export CONTAINERS_STORAGE_CONF=$work/storage.conf
-mkdir -p "$work/context/build/release/bin" "$work/context/deploy" "$work/blocks" "$work/saved" "$work/page"
-cp -r "$source/deploy/container" "$work/context/deploy/"
-cp "$static/specula-agent" "$static/specula" "$work/context/build/release/bin/"
+lay_out_images
+mkdir "$work/blocks" "$work/saved" "$work/page"
 cp "$build/bin/pause" "$work/context/"
 printf 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n' >"$work/pause"
 "$source/tests/docs/blocks.py" cluster "$work/blocks"
@@ -77,12 +70,11 @@ printf 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n' >"$work/pause"
 # The images are built and saved as printed.
 (
   cd "$work/context"
-  export BUILDAH_ISOLATION=chroot
   bash -eu "$work/saved/kubernetes.1.sh" && buildah bud -f "$work/pause" -t specula.test/pause:1 . && bash -eu "$work/saved/kubernetes.2.sh"
 ) >"$work/image.log" 2>&1 || { cat "$work/image.log" >&2; fail "the images are not made"; }
 mv "$work/context/images.tar" "$work/page"
 buildah push -q specula.test/pause:1 "docker-archive:$work/pause.tar:specula.test/pause:1"
-unset CONTAINERS_STORAGE_CONF
+unset CONTAINERS_STORAGE_CONF BUILDAH_ISOLATION
 rm -rf "$work/store" "$work/context"
 cp "$static/specula" "$work/specula"
 

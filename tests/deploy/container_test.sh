@@ -7,6 +7,7 @@ set -euo pipefail
 programs=$(realpath "$1")
 static=$2
 source=$(realpath "$(dirname "$0")/../..")
+. "$source/tests/deploy/images.sh"
 skip() { echo "skipped: $*"; exit 77; }
 
 if [ -z "${3:-}" ]; then
@@ -40,9 +41,7 @@ if [ "$(stat -f -c %T /sys/fs/cgroup)" = tmpfs ]; then
 fi
 
 # What the image is made of.
-mkdir -p "$work/context/build/release/bin" "$work/context/deploy"
-cp -r "$source/deploy/container" "$work/context/deploy/"
-cp "$static/specula-agent" "$static/specula" "$work/context/build/release/bin/"
+lay_out_images
 ln -s "$work/tls" "$work/context/tls"
 # As printed, in a shell whose podman has its store and its limits from files and not from options.
 # page_block NAME: as from a clone.
@@ -52,12 +51,6 @@ page_block() {
 }
 printed() { page_block "$1" >"$work/printed.log" 2>&1 || { cat "$work/printed.log" >&2; fail "as printed $1 does not work"; }; }
 mkdir "$work/networks" "$work/lib"
-cat >"$work/storage.conf" <<CONF
-[storage]
-driver = "vfs"
-graphroot = "$work/store"
-runroot = "$work/run"
-CONF
 cat >"$work/containers.conf" <<CONF
 [containers]
 cgroups = "disabled"
@@ -67,7 +60,7 @@ cgroup_manager = "cgroupfs"
 [network]
 network_config_dir = "$work/networks"
 CONF
-export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_CONF=$work/containers.conf BUILDAH_ISOLATION=chroot
+export CONTAINERS_CONF=$work/containers.conf
 printed kubernetes.1.sh
 podman tag docker.io/library/specula-agent:0.1.0 agent
 podman tag docker.io/library/specula:0.1.0 controller
