@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/unique_fd.h"
 
@@ -32,7 +34,8 @@ struct CloseDirectory {
 
 }  // namespace
 
-ProcRoot::ProcRoot(std::string root) : root_(std::move(root)) {}
+ProcRoot::ProcRoot(std::string root, absl::Duration look_again)
+    : root_(std::move(root)), look_again_(look_again) {}
 
 std::string ProcRoot::Path(absl::string_view path) const {
   return absl::StrCat(root_, path);
@@ -42,36 +45,71 @@ absl::StatusOr<std::string> ProcRoot::Read(absl::string_view path) const {
   return ReadFile(Path(path), kMaxBytes);
 }
 
-absl::StatusOr<std::string> ProcRoot::ReadPinned(absl::string_view path,
-                                                 size_t longest_line) {
-  int fd = -1;
+std::shared_ptr<const UniqueFd> ProcRoot::Kept(absl::string_view path) const {
+  const absl::Duration now = MonotonicNow();
+  Pinned kept;
   {
     absl::MutexLock lock(&mutex_);
     auto found = pinned_.find(path);
-    if (found == pinned_.end()) {
-      const std::string full = Path(path);
-      UniqueFd opened(
-          open(full.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-      if (!opened.valid()) {
-        return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", full));
-      }
-      found = pinned_.emplace(path, std::move(opened)).first;
-    }
-    fd = found->second.get();
+    if (found == pinned_.end()) return nullptr;
+    kept = found->second;
+    if (now - kept.looked < look_again_) return kept.fd;
+    found->second.looked = now;
   }
-  return ReadAll(fd, path, kMaxBytes, longest_line);
+  struct stat named;
+  if (stat(Path(path).c_str(), &named) == 0 && named.st_dev == kept.device &&
+      named.st_ino == kept.inode) {
+    return kept.fd;
+  }
+  absl::MutexLock lock(&mutex_);
+  auto found = pinned_.find(path);
+  if (found != pinned_.end() && found->second.fd == kept.fd)
+    pinned_.erase(found);
+  return nullptr;
+}
+
+absl::StatusOr<ProcRoot::Pinned> ProcRoot::Open(absl::string_view path) const {
+  const std::string full = Path(path);
+  Pinned pinned;
+  pinned.looked = MonotonicNow();
+  UniqueFd fd(open(full.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat opened;
+  if (!fd.valid() || fstat(fd.get(), &opened) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", full));
+  }
+  pinned.device = opened.st_dev;
+  pinned.inode = opened.st_ino;
+  pinned.fd = std::make_shared<const UniqueFd>(std::move(fd));
+  return pinned;
+}
+
+absl::StatusOr<std::string> ProcRoot::ReadPinned(absl::string_view path,
+                                                 size_t longest_line) {
+  if (std::shared_ptr<const UniqueFd> kept = Kept(path); kept != nullptr) {
+    absl::StatusOr<std::string> text =
+        ReadAll(kept->get(), path, kMaxBytes, longest_line);
+    if (text.ok()) return text;
+  }
+  absl::StatusOr<Pinned> pinned = Open(path);
+  absl::StatusOr<std::string> text =
+      pinned.ok() ? ReadAll(pinned->fd->get(), path, kMaxBytes, longest_line)
+                  : pinned.status();
+  absl::MutexLock lock(&mutex_);
+  if (text.ok()) {
+    pinned_[path] = *std::move(pinned);
+  } else {
+    pinned_.erase(path);
+  }
+  return text;
 }
 
 bool ProcRoot::PinnedHasChanged(absl::string_view path) const {
-  pollfd changes = {-1, POLLPRI, 0};
-  {
-    absl::MutexLock lock(&mutex_);
-    auto found = pinned_.find(path);
-    if (found == pinned_.end()) return true;
-    changes.fd = found->second.get();
-  }
-  return poll(&changes, 1, 0) != 0 &&
-         (changes.revents & (POLLPRI | POLLERR)) != 0;
+  const std::shared_ptr<const UniqueFd> kept = Kept(path);
+  if (kept == nullptr) return true;
+  // A file of which the kernel does not tell can always be written to, for
+  // poll: POLLOUT.
+  pollfd changes = {kept->get(), POLLPRI | POLLOUT, 0};
+  return poll(&changes, 1, 0) != 0;
 }
 
 absl::StatusOr<std::vector<std::string>> ProcRoot::List(

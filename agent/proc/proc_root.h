@@ -1,6 +1,9 @@
 #ifndef SPECULA_AGENT_PROC_PROC_ROOT_H_
 #define SPECULA_AGENT_PROC_PROC_ROOT_H_
 
+#include <sys/types.h>
+
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "lib/base/unique_fd.h"
 
 namespace specula::agent {
@@ -19,13 +23,19 @@ namespace specula::agent {
 class ProcRoot {
  public:
   // `root` is "" for this machine, else a directory without a trailing slash.
-  explicit ProcRoot(std::string root);
+  // `look_again` is how long a pinned file is taken for the one of its name; 1
+  // second is a small part of the cost of a scrape.
+  explicit ProcRoot(std::string root,
+                    absl::Duration look_again = absl::Seconds(1));
 
   // Reads one file, such as "/proc/loadavg", of at most 4 MiB.
   absl::StatusOr<std::string> Read(absl::string_view path) const;
 
-  // As Read, for a file that is read at every scrape and always stands at the
-  // same name: its descriptor is kept open, which saves half of the cost.
+  // As Read, for a file that is read at every scrape: its descriptor is kept
+  // open, which saves half of the cost. What the name leads to may be replaced
+  // (lxcfs is restarted, a file is mounted over it, a control group is made
+  // again): it is opened again where reading fails, and where the name leads
+  // to another file for longer than `look_again`.
   // `longest_line` as in ReadAll; 0 where a line may have any length.
   absl::StatusOr<std::string> ReadPinned(absl::string_view path,
                                          size_t longest_line = 512)
@@ -33,7 +43,7 @@ class ProcRoot {
 
   // Whether a pinned file may have changed since it was read last, for those of
   // which the kernel tells (mountinfo, by POLLPRI). True for one that was not
-  // read yet.
+  // read yet, that was replaced, or of which the kernel does not tell.
   bool PinnedHasChanged(absl::string_view path) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -50,11 +60,25 @@ class ProcRoot {
   std::string Path(absl::string_view path) const;
 
  private:
+  struct Pinned {
+    // Shared with those who read from it at the moment, without the lock.
+    std::shared_ptr<const UniqueFd> fd;
+    dev_t device = 0;
+    ino_t inode = 0;
+    absl::Duration looked;  // when the name led there last, of MonotonicNow()
+  };
+
+  // The descriptor that is kept for `path`; null if there is none that can be
+  // taken for the file of that name. Calls the file system without the lock.
+  std::shared_ptr<const UniqueFd> Kept(absl::string_view path) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Pinned> Open(absl::string_view path) const;
+
   const std::string root_;
+  const absl::Duration look_again_;
   mutable absl::Mutex mutex_;
-  // Descriptors are never closed while the object lives, so they may be used
-  // without the lock.
-  absl::flat_hash_map<std::string, UniqueFd> pinned_ ABSL_GUARDED_BY(mutex_);
+  mutable absl::flat_hash_map<std::string, Pinned> pinned_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace specula::agent

@@ -1,9 +1,12 @@
 #include "agent/proc/proc_root.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -179,6 +182,80 @@ TEST_F(ProcRootTest, ManyThreadsMayReadPinnedFiles) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(OpenDescriptors(), before + kFiles);
+}
+
+TEST_F(ProcRootTest, AFileThatReadsNoMoreIsOpenedAgain) {
+  // What a dead FUSE file (lxcfs) or a control group that is gone does: here
+  // the stat of a process that has ended.
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  std::filesystem::create_symlink("/proc/" + std::to_string(child) + "/stat",
+                                  directory_ + "/proc/meminfo");
+  ProcRoot root(directory_, absl::InfiniteDuration());
+  auto before = root.ReadPinned("/proc/meminfo");
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  ASSERT_TRUE(before.ok()) << before.status();
+  EXPECT_FALSE(root.ReadPinned("/proc/meminfo").ok());
+  std::filesystem::remove(directory_ + "/proc/meminfo");
+  Write("/proc/meminfo", "here again");
+  auto after = root.ReadPinned("/proc/meminfo");
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_EQ(*after, "here again");
+}
+
+TEST_F(ProcRootTest, AFileInPlaceOfAnotherIsNoticed) {
+  Write("/proc/stat", "first");
+  ProcRoot root(directory_, absl::ZeroDuration());
+  ProcRoot patient(directory_, absl::InfiniteDuration());
+  const int before = OpenDescriptors();
+  ASSERT_TRUE(root.ReadPinned("/proc/stat").ok());
+  ASSERT_TRUE(patient.ReadPinned("/proc/stat").ok());
+  Write("/proc/new", "second");
+  std::filesystem::rename(directory_ + "/proc/new", directory_ + "/proc/stat");
+  EXPECT_EQ(root.ReadPinned("/proc/stat").value_or(""), "second");
+  EXPECT_EQ(patient.ReadPinned("/proc/stat").value_or(""), "first")
+      << "looked at too often";
+  EXPECT_EQ(OpenDescriptors(), before + 2);
+  std::filesystem::remove(directory_ + "/proc/stat");
+  EXPECT_EQ(root.ReadPinned("/proc/stat").status().code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_EQ(OpenDescriptors(), before + 1);
+}
+
+TEST_F(ProcRootTest, WhoReadsAFileThatIsReplacedKeepsIt) {
+  Write("/proc/stat", "text 0");
+  ProcRoot root(directory_, absl::ZeroDuration());
+  std::atomic<bool> over = false;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      while (!over) {
+        auto text = root.ReadPinned("/proc/stat");
+        ASSERT_TRUE(text.ok()) << text.status();
+        EXPECT_EQ(text->substr(0, 5), "text ");
+      }
+    });
+  }
+  for (int i = 1; i <= 200; ++i) {
+    Write("/proc/new", "text " + std::to_string(i));
+    std::filesystem::rename(directory_ + "/proc/new",
+                            directory_ + "/proc/stat");
+  }
+  over = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(root.ReadPinned("/proc/stat").value_or(""), "text 200");
+}
+
+TEST_F(ProcRootTest, WhatTheKernelDoesNotTellOfMayAlwaysHaveChanged) {
+  ProcRoot root(directory_);
+  EXPECT_TRUE(root.PinnedHasChanged("/proc/mountinfo"));
+  Write("/proc/mountinfo", "x");
+  ASSERT_TRUE(root.ReadPinned("/proc/mountinfo").ok());
+  EXPECT_TRUE(root.PinnedHasChanged("/proc/mountinfo"));
 }
 
 TEST_F(ProcRootTest, FoldersAreListedSortedWithoutDots) {
