@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -80,14 +81,14 @@ Sampler::Sampler(ProcRoot& root, ProcRoot* own, Statvfs statvfs)
       slow_calls_(kSlowCallLimit, kSlowCallThreads) {}
 
 Sampler::Ref<CpuStat> Sampler::ReadCpu() {
-  absl::StatusOr<std::string> text = root_.ReadPinned("/proc/stat");
-  if (!text.ok()) return nullptr;
-  absl::StatusOr<CpuStat> stat = ParseCpuStat(*text);
+  absl::StatusOr<CpuStat> stat = sources_.Read("/proc/stat", ParseCpuStat);
   return stat.ok() ? MakeSample(*std::move(stat)) : nullptr;
 }
 
 Sampler::Ref<std::vector<DiskCounters>> Sampler::ReadDisks() {
-  absl::StatusOr<std::string> text = root_.ReadPinned("/proc/diskstats");
+  // Some containers have none (gVisor, OpenVZ).
+  absl::StatusOr<std::string> text =
+      sources_.Read("/proc/diskstats", Sources::Presence::kPerhaps);
   return text.ok() ? MakeSample(ParseDiskStats(*text)) : nullptr;
 }
 
@@ -98,7 +99,7 @@ Sampler::Ref<std::vector<InterfaceCounters>> Sampler::ReadNetwork() {
   absl::StatusOr<std::string> text =
       absl::NotFoundError("the host's files are not below a directory");
   if (!root_.Path("").empty()) text = root_.ReadPinned("/proc/1/net/dev");
-  if (!text.ok()) text = root_.ReadPinned("/proc/net/dev");
+  if (!text.ok()) text = sources_.Read("/proc/net/dev");
   return text.ok() ? MakeSample(ParseNetDev(*text)) : nullptr;
 }
 
@@ -152,15 +153,12 @@ void Sampler::FillCpu(BaselineSet& baselines, v1::Cpu* cpu) {
 }
 
 void Sampler::FillMemory(v1::Memory* memory) {
-  absl::StatusOr<std::string> text = root_.ReadPinned("/proc/meminfo");
-  if (text.ok()) {
-    absl::StatusOr<MemInfo> info = ParseMemInfo(*text);
-    if (info.ok()) {
-      agent::FillMemory(*info, memory);
-      return;
-    }
+  absl::StatusOr<MemInfo> info = sources_.Read("/proc/meminfo", ParseMemInfo);
+  if (info.ok()) {
+    agent::FillMemory(*info, memory);
+  } else {
+    memory->set_quality(v1::QUALITY_UNAVAILABLE);
   }
-  memory->set_quality(v1::QUALITY_UNAVAILABLE);
 }
 
 void Sampler::FillProcesses(BaselineSet& baselines, v1::ProcessOrder order,
@@ -212,6 +210,8 @@ SelectedMounts Sampler::ReadMounts() {
     // An overlay's line names all of its layers.
     absl::StatusOr<std::string> text =
         root_.ReadPinned(path, /*longest_line=*/0);
+    if (text.ok() || path == *std::rbegin(kPaths))
+      sources_.Note("mountinfo", text.status());
     if (!text.ok()) continue;
     mounts_ = SelectMounts(ParseMountInfo(*text));
     mounts_known_ = true;
@@ -312,10 +312,9 @@ void Sampler::FillDisk(BaselineSet& baselines, v1::Disk* disk,
 void Sampler::FillPressure(absl::string_view resource,
                            v1::Pressure* (v1::StatusResponse::*field)(),
                            v1::StatusResponse* status) {
-  absl::StatusOr<std::string> text =
-      root_.ReadPinned(absl::StrCat("/proc/pressure/", resource));
-  if (!text.ok()) return;
-  absl::StatusOr<PressureFile> file = ParsePressure(*text);
+  absl::StatusOr<PressureFile> file =
+      sources_.Read(absl::StrCat("/proc/pressure/", resource), ParsePressure,
+                    Sources::Presence::kPerhaps);
   if (!file.ok()) return;
   v1::Pressure* pressure = (status->*field)();
   FillPressureLine(file->some, pressure->mutable_some());
@@ -328,7 +327,7 @@ void Sampler::FillSystem(BaselineSet& baselines, v1::StatusResponse* status) {
   v1::Host* host = status->mutable_host();
   *host = host_;
   absl::StatusOr<std::string> hostname =
-      root_.ReadPinned("/proc/sys/kernel/hostname");
+      sources_.Read("/proc/sys/kernel/hostname");
   if (hostname.ok())
     host->set_hostname(ToUtf8(absl::StripAsciiWhitespace(*hostname)));
 
@@ -344,23 +343,17 @@ void Sampler::FillSystem(BaselineSet& baselines, v1::StatusResponse* status) {
   }
   FillMemory(status->mutable_memory());
 
-  absl::StatusOr<std::string> uptime = root_.ReadPinned("/proc/uptime");
-  if (uptime.ok()) {
-    absl::StatusOr<double> seconds = ParseUptime(*uptime);
-    if (seconds.ok())
-      *host->mutable_uptime() = ToProto(absl::Seconds(*seconds));
-  }
-  absl::StatusOr<std::string> loadavg = root_.ReadPinned("/proc/loadavg");
-  if (loadavg.ok()) {
-    absl::StatusOr<LoadAverage> average = ParseLoadAverage(*loadavg);
-    if (average.ok()) {
-      v1::Load* load = status->mutable_load();
-      load->set_one_minute(average->one_minute);
-      load->set_five_minutes(average->five_minutes);
-      load->set_fifteen_minutes(average->fifteen_minutes);
-      load->set_runnable_count(average->runnable);
-      load->set_task_count(average->tasks);
-    }
+  absl::StatusOr<double> uptime = sources_.Read("/proc/uptime", ParseUptime);
+  if (uptime.ok()) *host->mutable_uptime() = ToProto(absl::Seconds(*uptime));
+  absl::StatusOr<LoadAverage> average =
+      sources_.Read("/proc/loadavg", ParseLoadAverage);
+  if (average.ok()) {
+    v1::Load* load = status->mutable_load();
+    load->set_one_minute(average->one_minute);
+    load->set_five_minutes(average->five_minutes);
+    load->set_fifteen_minutes(average->fifteen_minutes);
+    load->set_runnable_count(average->runnable);
+    load->set_task_count(average->tasks);
   }
   FillPressure("cpu", &v1::StatusResponse::mutable_cpu_pressure, status);
   FillPressure("memory", &v1::StatusResponse::mutable_memory_pressure, status);
@@ -399,6 +392,7 @@ void Sampler::FillStatus(BaselineSet& baselines, v1::StatusResponse* status,
                        };
                      }});
   }
+  sources_.FillProblems(status->mutable_agent());
   RunSlowCalls(std::move(calls), disk, std::move(done));
 }
 

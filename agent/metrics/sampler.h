@@ -15,6 +15,7 @@
 #include "agent/metrics/own_usage.h"
 #include "agent/metrics/processes.h"
 #include "agent/metrics/slow_calls.h"
+#include "agent/metrics/sources.h"
 #include "agent/proc/counters.h"
 #include "agent/proc/proc_root.h"
 #include "specula/v1/specula.pb.h"
@@ -46,8 +47,8 @@ enum : unsigned {
 };
 
 // Reads the host when it is asked and never else. A source that is missing or
-// odd costs its metric (which stays absent or says UNAVAILABLE), never the
-// answer. Thread-safe.
+// not understood costs its metric (which stays absent or says UNAVAILABLE) and
+// is said in v1::Agent.problems; it never costs the answer. Thread-safe.
 class Sampler {
  public:
   // `statvfs` is a test's replacement of the system call; `root` then stands
@@ -109,6 +110,7 @@ class Sampler {
   bool IsVirtualInterface(const std::string& name);
 
   ProcRoot& root_;
+  Sources sources_{root_};
   ProcRoot
       self_;  // the agent's own processes, also where root_ is another host's
   ProcRoot& own_;  // self_, but for tests

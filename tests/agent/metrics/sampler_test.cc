@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
@@ -25,8 +27,11 @@ namespace specula::agent {
 namespace {
 
 using ::specula::testing::TempDirectory;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
 std::string Tree(absl::string_view name) {
@@ -370,6 +375,31 @@ TEST(SamplerTest, MissingFilesCostOnlyTheirMetric) {
   EXPECT_THAT(status.temperatures(), IsEmpty());
   EXPECT_GT(status.agent().memory_bytes(), 0);
   EXPECT_GT(status.time().seconds(), 0);
+  const std::string problems = absl::StrJoin(status.agent().problems(), "\n");
+  for (const char* file :
+       {"/proc/stat", "/proc/meminfo", "/proc/uptime", "/proc/net/dev",
+        "mountinfo", "/proc/sys/kernel/hostname"}) {
+    EXPECT_THAT(problems, HasSubstr(file));
+  }
+  EXPECT_THAT(problems, Not(HasSubstr("loadavg")));
+  EXPECT_THAT(problems, Not(HasSubstr("pressure")));
+}
+
+TEST(SamplerTest, AFileThatIsReplacedIsReadAgainAndThatItWasBadIsSaid) {
+  TempDirectory directory;
+  directory.Write("proc/meminfo", "MemTotal: 8 kB\nMemAvailable: 2 kB\n");
+  ProcRoot root(directory.path(), absl::ZeroDuration());
+  Sampler sampler(root, HalfFull);
+  auto problems = [&] {
+    return absl::StrJoin(Status(sampler).agent().problems(), "\n");
+  };
+  EXPECT_DOUBLE_EQ(Status(sampler).memory().utilization(), 0.75);
+  std::filesystem::remove(directory.Path("proc/meminfo"));
+  EXPECT_EQ(Status(sampler).memory().quality(), v1::QUALITY_UNAVAILABLE);
+  EXPECT_THAT(problems(), HasSubstr("/proc/meminfo: No such file"));
+  directory.Write("proc/meminfo", "MemTotal: 8 kB\nMemAvailable: 4 kB\n");
+  EXPECT_DOUBLE_EQ(Status(sampler).memory().utilization(), 0.5);
+  EXPECT_THAT(problems(), Not(HasSubstr("meminfo")));
 }
 
 TEST(SamplerTest, OddFilesCostOnlyTheirMetric) {
@@ -391,6 +421,10 @@ TEST(SamplerTest, OddFilesCostOnlyTheirMetric) {
   EXPECT_FALSE(status.host().has_uptime());
   EXPECT_FALSE(status.has_cpu_pressure());
   EXPECT_EQ(status.host().hostname(), "vm\ufffd");
+  EXPECT_THAT(absl::StrJoin(status.agent().problems(), "\n"),
+              AllOf(HasSubstr("/proc/stat"), HasSubstr("/proc/meminfo"),
+                    HasSubstr("/proc/loadavg"), HasSubstr("/proc/uptime"),
+                    HasSubstr("/proc/pressure")));
 }
 
 TEST(SamplerTest, StatusOfADebianHost) {
