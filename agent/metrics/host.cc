@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "agent/proc/parse.h"
+#include "lib/base/clock.h"
 #include "lib/base/format.h"
 
 namespace specula::agent {
@@ -70,10 +71,11 @@ std::string ReadPinnedLine(ProcRoot& root, absl::string_view path) {
   return text.ok() ? std::string(absl::StripAsciiWhitespace(*text)) : "";
 }
 
+// Below 0 is only the "none" of a quota.
 std::optional<int64_t> ReadPinnedNumber(ProcRoot& root,
                                         absl::string_view path) {
   int64_t value = 0;
-  if (!absl::SimpleAtoi(ReadPinnedLine(root, path), &value))
+  if (!absl::SimpleAtoi(ReadPinnedLine(root, path), &value) || value < 0)
     return std::nullopt;
   return value;
 }
@@ -100,9 +102,19 @@ std::optional<int> CpusetCount(ProcRoot& root, const std::string& path) {
   return count.ok() ? std::optional<int>(*count) : std::nullopt;
 }
 
+// `usage` is the name of the file that says how much the group uses.
+void ReadMemoryUse(ProcRoot& root, const std::string& directory,
+                   absl::string_view usage, CgroupFiles& limits) {
+  limits.memory_usage = ReadPinnedNumber(root, absl::StrCat(directory, usage));
+  if (!limits.memory_usage.has_value()) return;
+  absl::StatusOr<std::string> stat =
+      root.ReadPinned(absl::StrCat(directory, "/memory.stat"));
+  if (stat.ok()) limits.inactive_file = ParseInactiveFile(*stat);
+}
+
 }  // namespace
 
-v1::Host ReadHostFacts(ProcRoot& root) {
+v1::Host ReadHostFacts(const ProcRoot& root) {
   v1::Host host;
   host.set_hostname(ReadLine(root, "/proc/sys/kernel/hostname"));
   host.set_kernel(ReadLine(root, "/proc/sys/kernel/osrelease"));
@@ -170,21 +182,21 @@ std::vector<v1::Temperature> ReadTemperatures(const ProcRoot& root) {
   return temperatures;
 }
 
-OwnCgroup::OwnCgroup(const ProcRoot& root) {
-  absl::StatusOr<std::string> text = root.Read("/proc/self/cgroup");
-  if (!text.ok()) return;
-  unified_ = root.Exists("/sys/fs/cgroup/cgroup.controllers");
-  for (absl::string_view line :
-       absl::StrSplit(*text, '\n', absl::SkipEmpty())) {
+OwnCgroup::Places OwnCgroup::Find(const ProcRoot& root,
+                                  absl::string_view text) {
+  Places places;
+  places.unified = root.Exists("/sys/fs/cgroup/cgroup.controllers");
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     const std::vector<absl::string_view> fields =
         absl::StrSplit(line, absl::MaxSplits(':', 2));
     if (fields.size() != 3 || !absl::StartsWith(fields[2], "/")) continue;
     // A path from outside of the namespace ("/../x") leads nowhere here.
     std::string path(absl::StartsWith(fields[2], "/..") ? "/" : fields[2]);
     if (path == "/") path.clear();
-    if (unified_ && fields[0] == "0") {
+    if (places.unified && fields[0] == "0") {
       while (true) {
-        unified_directories_.push_back(absl::StrCat("/sys/fs/cgroup", path));
+        places.unified_directories.push_back(
+            absl::StrCat("/sys/fs/cgroup", path));
         if (path.empty()) break;
         path.erase(path.rfind('/'));
       }
@@ -195,26 +207,30 @@ OwnCgroup::OwnCgroup(const ProcRoot& root) {
       // In a container the group is mounted as the root of the hierarchy.
       if (!root.Exists(directory))
         directory = absl::StrCat("/sys/fs/cgroup/", controller);
-      if (controller == "cpu") cpu_directory_ = directory;
-      if (controller == "memory") memory_directory_ = directory;
-      if (controller == "cpuset") cpuset_directory_ = directory;
+      if (controller == "cpu") places.cpu_directory = directory;
+      if (controller == "memory") places.memory_directory = directory;
+      if (controller == "cpuset") places.cpuset_directory = directory;
     }
   }
+  return places;
 }
 
-CgroupFiles OwnCgroup::Read(ProcRoot& root) const {
+CgroupFiles OwnCgroup::Read(ProcRoot& root) {
   CgroupFiles limits;
-  if (unified_) {
+  const absl::StatusOr<std::string> text =
+      root.ReadPinned("/proc/self/cgroup", /*longest_line=*/0);
+  if (!text.ok()) return limits;
+  const std::shared_ptr<const Places> places = places_.Get(
+      *text, MonotonicNow(),
+      [&] { return std::make_shared<const Places>(Find(root, *text)); });
+  if (places->unified) {
     bool own = true;
-    for (const std::string& directory : unified_directories_) {
+    for (const std::string& directory : places->unified_directories) {
       TakeLess(UnifiedQuota(root, directory), limits.cpu_quota);
       TakeLess(MemoryLimit(ReadPinnedNumber(
                    root, absl::StrCat(directory, "/memory.max"))),
                limits.memory_limit);
-      if (own) {
-        limits.memory_usage =
-            ReadPinnedNumber(root, absl::StrCat(directory, "/memory.current"));
-      }
+      if (own) ReadMemoryUse(root, directory, "/memory.current", limits);
       if (!limits.cpuset_count.has_value()) {
         limits.cpuset_count = CpusetCount(
             root, absl::StrCat(directory, "/cpuset.cpus.effective"));
@@ -223,27 +239,28 @@ CgroupFiles OwnCgroup::Read(ProcRoot& root) const {
     }
     return limits;
   }
-  if (!cpu_directory_.empty()) {
+  if (!places->cpu_directory.empty()) {
     std::optional<int64_t> quota = ReadPinnedNumber(
-        root, absl::StrCat(cpu_directory_, "/cpu.cfs_quota_us"));
+        root, absl::StrCat(places->cpu_directory, "/cpu.cfs_quota_us"));
     std::optional<int64_t> period = ReadPinnedNumber(
-        root, absl::StrCat(cpu_directory_, "/cpu.cfs_period_us"));
+        root, absl::StrCat(places->cpu_directory, "/cpu.cfs_period_us"));
     if (quota.value_or(-1) > 0 && period.value_or(0) > 0) {
       limits.cpu_quota =
           static_cast<double>(*quota) / static_cast<double>(*period);
     }
   }
-  if (!memory_directory_.empty()) {
+  if (!places->memory_directory.empty()) {
     limits.memory_limit = MemoryLimit(ReadPinnedNumber(
-        root, absl::StrCat(memory_directory_, "/memory.limit_in_bytes")));
+        root,
+        absl::StrCat(places->memory_directory, "/memory.limit_in_bytes")));
     if (limits.memory_limit.has_value()) {
-      limits.memory_usage = ReadPinnedNumber(
-          root, absl::StrCat(memory_directory_, "/memory.usage_in_bytes"));
+      ReadMemoryUse(root, places->memory_directory, "/memory.usage_in_bytes",
+                    limits);
     }
   }
-  if (!cpuset_directory_.empty()) {
+  if (!places->cpuset_directory.empty()) {
     limits.cpuset_count = CpusetCount(
-        root, absl::StrCat(cpuset_directory_, "/cpuset.effective_cpus"));
+        root, absl::StrCat(places->cpuset_directory, "/cpuset.effective_cpus"));
   }
   return limits;
 }
@@ -259,8 +276,13 @@ void FillCgroup(const CgroupFiles& limits, v1::CgroupLimits* cgroup) {
     cgroup->set_cpuset_count(*limits.cpuset_count);
   if (limits.memory_limit.has_value())
     cgroup->set_memory_limit_bytes(*limits.memory_limit);
-  if (limits.memory_usage.has_value())
-    cgroup->set_memory_used_bytes(*limits.memory_usage);
+  if (limits.memory_usage.has_value()) {
+    // The two are counted at different moments: the cache may seem the greater.
+    const int64_t cache =
+        std::min(limits.inactive_file.value_or(0), *limits.memory_usage);
+    cgroup->set_memory_used_bytes(*limits.memory_usage - cache);
+    if (limits.inactive_file.has_value()) cgroup->set_memory_cache_bytes(cache);
+  }
 }
 
 }  // namespace specula::agent

@@ -14,16 +14,19 @@ namespace specula::agent {
 // Remembers what was found out about a name, where finding out costs a system
 // call and the answer stays the same as long as the name stands for the same
 // thing, which may not be for ever. Bounded: when too many names were seen, and
-// 5 minutes after the first, all are forgotten. Thread-safe.
+// `most_age` after the first, all are forgotten. Thread-safe.
 template <typename T>
 class Memo {
  public:
+  explicit Memo(absl::Duration most_age = absl::Minutes(5))
+      : most_age_(most_age) {}
+
   // `now` as of MonotonicNow().
   template <typename FindOut>
   T Get(const std::string& name, absl::Duration now, FindOut find_out)
       ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    if (now - first_time_ >= kMaxAge) known_.clear();
+    if (now - first_time_ >= most_age_) known_.clear();
     if (auto known = known_.find(name); known != known_.end())
       return known->second;
     if (known_.size() >= kMost) known_.clear();
@@ -33,7 +36,7 @@ class Memo {
 
  private:
   static constexpr size_t kMost = 1024;
-  static constexpr absl::Duration kMaxAge = absl::Minutes(5);
+  const absl::Duration most_age_;
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, T> known_ ABSL_GUARDED_BY(mutex_);
   absl::Duration first_time_ ABSL_GUARDED_BY(mutex_);  // of the oldest known

@@ -75,8 +75,6 @@ Sampler::Sampler(ProcRoot& root, ProcRoot* own, Statvfs statvfs)
       own_(own == nullptr ? self_ : *own),
       own_usage_(self_, getppid()),  // the broker starts the front
       statvfs_(std::move(statvfs)),
-      host_(ReadHostFacts(root)),
-      cgroup_(own_),
       start_time_(absl::Now()),
       slow_calls_(kSlowCallLimit, kSlowCallThreads) {}
 
@@ -325,7 +323,9 @@ void Sampler::FillPressure(absl::string_view resource,
 void Sampler::FillSystem(BaselineSet& baselines, v1::StatusResponse* status) {
   *status->mutable_time() = ToProto(absl::Now());
   v1::Host* host = status->mutable_host();
-  *host = host_;
+  *host = *host_.Get("", MonotonicNow(), [this] {
+    return std::make_shared<const v1::Host>(ReadHostFacts(root_));
+  });
   absl::StatusOr<std::string> hostname =
       sources_.Read("/proc/sys/kernel/hostname");
   if (hostname.ok())

@@ -116,8 +116,9 @@ class Sampler {
   ProcRoot& own_;  // self_, but for tests
   const OwnUsage own_usage_;
   const Statvfs statvfs_;
-  const v1::Host host_;
-  const OwnCgroup cgroup_;
+  // By no name: of the one host.
+  Memo<std::shared_ptr<const v1::Host>> host_{absl::Minutes(1)};
+  OwnCgroup cgroup_;
   const absl::Time start_time_;
   Memo<bool> whole_disks_, virtual_interfaces_;
   absl::Mutex mounts_mutex_;

@@ -116,7 +116,9 @@ struct CgroupFiles {
   std::optional<double> cpu_quota;      // CPUs: quota / period
   std::optional<int> cpuset_count;      // CPUs in the effective set
   std::optional<int64_t> memory_limit;  // bytes
-  std::optional<int64_t> memory_usage;  // bytes
+  std::optional<int64_t> memory_usage;  // bytes, with all file cache
+  // File cache, part of the usage, that the kernel drops on demand: bytes.
+  std::optional<int64_t> inactive_file;
 };
 
 }  // namespace specula::agent

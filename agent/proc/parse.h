@@ -2,6 +2,8 @@
 #define SPECULA_AGENT_PROC_PARSE_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,10 @@ absl::StatusOr<CpuStat> ParseCpuStat(absl::string_view text);
 
 // /proc/meminfo. Needs MemTotal, above 0.
 absl::StatusOr<MemInfo> ParseMemInfo(absl::string_view text);
+
+// memory.stat of a control group: bytes of inactive file cache, of the group
+// with all below it; absent if no line says it.
+std::optional<int64_t> ParseInactiveFile(absl::string_view text);
 
 // /proc/loadavg.
 absl::StatusOr<LoadAverage> ParseLoadAverage(absl::string_view text);

@@ -1,3 +1,4 @@
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -33,6 +34,12 @@ constexpr Line kLines[] = {
     {"Hugepagesize", &MemInfo::hugepage_size},
 };
 
+// Whether the next field begins with a minus.
+bool IsNegative(absl::string_view line) {
+  const size_t start = line.find_first_not_of(" \t");
+  return start != absl::string_view::npos && line[start] == '-';
+}
+
 }  // namespace
 
 absl::StatusOr<MemInfo> ParseMemInfo(absl::string_view text) {
@@ -57,6 +64,23 @@ absl::StatusOr<MemInfo> ParseMemInfo(absl::string_view text) {
     return absl::InvalidArgumentError("/proc/meminfo has no MemTotal above 0");
   }
   return info;
+}
+
+std::optional<int64_t> ParseInactiveFile(absl::string_view text) {
+  std::optional<int64_t> own, total;
+  absl::string_view line;
+  while (TakeLine(&text, &line)) {
+    const absl::string_view name = TakeField(&line);
+    // In v1 the plain name is without the groups below.
+    std::optional<int64_t>* value = name == "inactive_file"         ? &own
+                                    : name == "total_inactive_file" ? &total
+                                                                    : nullptr;
+    int64_t count = 0;
+    if (value == nullptr || IsNegative(line) || !TakeCount(&line, &count))
+      continue;
+    *value = count;
+  }
+  return total.has_value() ? total : own;
 }
 
 }  // namespace specula::agent

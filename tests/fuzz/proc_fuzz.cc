@@ -43,6 +43,7 @@ void CheckCpu(absl::string_view text) {
 }
 
 void CheckMemory(absl::string_view text) {
+  CheckCounts({ParseInactiveFile(text).value_or(0)});
   auto info = ParseMemInfo(text);
   if (!info.ok()) return;
   Check(info->total.value() > 0);

@@ -1,6 +1,8 @@
 #include "agent/metrics/host.h"
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -162,7 +164,7 @@ TEST(HostTest, AHostWithoutSensorsHasNone) {
 
 CgroupFiles Limits(const std::string& path) {
   ProcRoot root(path);
-  return OwnCgroup(root).Read(root);
+  return OwnCgroup().Read(root);
 }
 
 TEST(HostTest, LimitsOfAContainerOfV2) {
@@ -171,6 +173,7 @@ TEST(HostTest, LimitsOfAContainerOfV2) {
   EXPECT_DOUBLE_EQ(limits.cpu_quota.value_or(-1), 1.5);
   EXPECT_EQ(limits.memory_limit, 536'870'912);
   EXPECT_EQ(limits.memory_usage, 201'326'592);
+  EXPECT_EQ(limits.inactive_file, 62'914'560);
   EXPECT_EQ(limits.cpuset_count, 5);
 }
 
@@ -179,6 +182,7 @@ TEST(HostTest, LimitsOfAContainerOfV1) {
   EXPECT_DOUBLE_EQ(limits.cpu_quota.value_or(-1), 0.5);
   EXPECT_EQ(limits.memory_limit, 268'435'456);
   EXPECT_EQ(limits.memory_usage, 134'217'728);
+  EXPECT_EQ(limits.inactive_file, 33'554'432);
   EXPECT_EQ(limits.cpuset_count, 2);
 }
 
@@ -263,6 +267,61 @@ TEST(HostTest, OddGroupsAreNoLimits) {
   }
 }
 
+TEST(HostTest, FileCacheThatTheKernelDropsIsNotUsed) {
+  const struct {
+    std::optional<int64_t> usage, inactive, used, cache;
+  } kCases[] = {
+      {603, 601, 2, 601},
+      {603, 0, 603, 0},
+      // Read at two moments.
+      {603, 700, 0, 603},
+      // Of a kernel that does not say it: what is used holds it, and no cache
+      // says so.
+      {603, {}, 603, {}},
+      {{}, 5, {}, {}},
+  };
+  for (const auto& test : kCases) {
+    CgroupFiles files;
+    files.memory_usage = test.usage;
+    files.inactive_file = test.inactive;
+    v1::CgroupLimits group;
+    FillCgroup(files, &group);
+    EXPECT_EQ(group.has_memory_used_bytes(), test.used.has_value());
+    EXPECT_EQ(group.memory_used_bytes(), test.used.value_or(0));
+    EXPECT_EQ(group.has_memory_cache_bytes(), test.cache.has_value());
+    EXPECT_EQ(group.memory_cache_bytes(), test.cache.value_or(0));
+  }
+}
+
+TEST(HostTest, AnAgentThatIsMovedHasItsNewGroup) {
+  TempDirectory directory;
+  const std::string base = "sys/fs/cgroup/";
+  directory.Write("proc/self/cgroup", "0::/first\n");
+  directory.Write(base + "cgroup.controllers", "cpu memory\n");
+  directory.Write(base + "first/memory.max", "1000\n");
+  directory.Write(base + "second/memory.max", "2000\n");
+  ProcRoot root(directory.path());
+  OwnCgroup group;
+  EXPECT_EQ(group.Read(root).memory_limit, 1000);
+  directory.Write("proc/self/cgroup", "0::/second\n");
+  EXPECT_EQ(group.Read(root).memory_limit, 2000);
+}
+
+TEST(HostTest, AGroupThatIsMadeAgainIsReadAgain) {
+  TempDirectory directory;
+  const std::string base = "sys/fs/cgroup/";
+  directory.Write("proc/self/cgroup", "0::/own\n");
+  directory.Write(base + "cgroup.controllers", "cpu memory\n");
+  directory.Write(base + "own/memory.max", "1000\n");
+  ProcRoot root(directory.path(), absl::ZeroDuration());
+  OwnCgroup group;
+  EXPECT_EQ(group.Read(root).memory_limit, 1000);
+  std::filesystem::remove_all(directory.Path(base + "own"));
+  EXPECT_FALSE(group.Read(root).memory_limit.has_value());
+  directory.Write(base + "own/memory.max", "2000\n");
+  EXPECT_EQ(group.Read(root).memory_limit, 2000);
+}
+
 TEST(HostTest, OnlyWhatIsKnownIsFilled) {
   v1::CgroupLimits none;
   FillCgroup(CgroupFiles(), &none);
@@ -271,15 +330,16 @@ TEST(HostTest, OnlyWhatIsKnownIsFilled) {
   EXPECT_FALSE(none.has_memory_limit_bytes());
   EXPECT_FALSE(none.has_memory_used_bytes());
   v1::CgroupLimits all;
-  FillCgroup({1.5, 2, 3, 4}, &all);
+  FillCgroup({1.5, 2, 3, 4, 1}, &all);
   EXPECT_DOUBLE_EQ(all.cpu_count(), 1.5);
   EXPECT_EQ(all.cpuset_count(), 2);
   EXPECT_EQ(all.memory_limit_bytes(), 3);
-  EXPECT_EQ(all.memory_used_bytes(), 4);
-  EXPECT_TRUE(HasAny({1.5, {}, {}, {}}));
-  EXPECT_TRUE(HasAny({{}, 1, {}, {}}));
-  EXPECT_TRUE(HasAny({{}, {}, 1, {}}));
-  EXPECT_FALSE(HasAny({{}, {}, {}, 1})) << "use is no limit";
+  EXPECT_EQ(all.memory_used_bytes(), 3);
+  EXPECT_EQ(all.memory_cache_bytes(), 1);
+  EXPECT_TRUE(HasAny({1.5, {}, {}, {}, {}}));
+  EXPECT_TRUE(HasAny({{}, 1, {}, {}, {}}));
+  EXPECT_TRUE(HasAny({{}, {}, 1, {}, {}}));
+  EXPECT_FALSE(HasAny({{}, {}, {}, 1, {}})) << "use is no limit";
 }
 
 }  // namespace

@@ -50,5 +50,14 @@ TEST(MemoTest, AnOldAnswerIsForgottenHoweverOftenItWasAskedFor) {
   EXPECT_EQ(memo.Get("eth0", kStart + absl::Seconds(600), count), 3);
 }
 
+TEST(MemoTest, HowLongAnAnswerIsKeptIsAChoice) {
+  Memo<int> memo(absl::Seconds(2));
+  int asked = 0;
+  auto count = [&] { return ++asked; };
+  EXPECT_EQ(memo.Get("", kStart, count), 1);
+  EXPECT_EQ(memo.Get("", kStart + absl::Seconds(1), count), 1);
+  EXPECT_EQ(memo.Get("", kStart + absl::Seconds(2), count), 2);
+}
+
 }  // namespace
 }  // namespace specula::agent

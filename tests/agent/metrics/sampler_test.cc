@@ -538,7 +538,7 @@ TEST(SamplerTest, TheOwnGroupIsReadWhereTheAgentIs) {
   Sampler sampler(root);
   const v1::StatusResponse status = Status(sampler);
   ProcRoot here("");
-  CgroupFiles own = OwnCgroup(here).Read(here);
+  const CgroupFiles own = OwnCgroup().Read(here);
   EXPECT_EQ(status.cgroup().has_cpu_count(), own.cpu_quota.has_value());
   EXPECT_EQ(status.cgroup().has_memory_limit_bytes(),
             own.memory_limit.has_value());

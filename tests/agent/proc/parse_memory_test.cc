@@ -117,5 +117,23 @@ TEST(ParseMemInfoTest, TextWithoutATotalIsRefusedByName) {
   }
 }
 
+TEST(ParseInactiveFileTest, OfV1TheTotalCounts) {
+  const struct {
+    absl::string_view text;
+    std::optional<int64_t> bytes;
+  } kCases[] = {
+      {"anon 1\nfile 2\ninactive_anon 3\ninactive_file 4\n", 4},
+      {"inactive_file 4\ntotal_inactive_file 9\n", 9},
+      {"total_inactive_file 9\ninactive_file 4\n", 9},
+      {"inactive_file 0", 0},
+      {"inactive_file -1\n", std::nullopt},
+      {"inactive_file\n", std::nullopt},
+      {"inactive_files 5\n", std::nullopt},
+      {"", std::nullopt},
+  };
+  for (const auto& test : kCases)
+    EXPECT_EQ(ParseInactiveFile(test.text), test.bytes) << test.text;
+}
+
 }  // namespace
 }  // namespace specula::agent
