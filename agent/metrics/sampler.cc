@@ -153,7 +153,7 @@ void Sampler::FillCpu(BaselineSet& baselines, v1::Cpu* cpu) {
 void Sampler::FillMemory(v1::Memory* memory) {
   absl::StatusOr<MemInfo> info = sources_.Read("/proc/meminfo", ParseMemInfo);
   if (info.ok()) {
-    agent::FillMemory(*info, memory);
+    agent::FillMemory(*info, ReadArc(root_), memory);
   } else {
     memory->set_quality(v1::QUALITY_UNAVAILABLE);
   }

@@ -43,6 +43,12 @@ struct MemInfo {
   std::optional<int64_t> hugepages_total, hugepages_free;
 };
 
+// /proc/spl/kstat/zfs/arcstats: the cache of ZFS, in bytes.
+struct ArcStats {
+  int64_t size = 0;
+  int64_t least = 0;  // c_min: what it keeps whatever is asked for
+};
+
 // /proc/loadavg.
 struct LoadAverage {
   double one_minute = 0;

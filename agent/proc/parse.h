@@ -23,8 +23,12 @@ namespace specula::agent {
 // Needs a line for all CPUs or for one; without the former `total` is zero.
 absl::StatusOr<CpuStat> ParseCpuStat(absl::string_view text);
 
-// /proc/meminfo. Needs MemTotal, above 0.
+// /proc/meminfo. Needs MemTotal, above 0. A value below 0, which lxcfs may come
+// to by subtracting, is absent.
 absl::StatusOr<MemInfo> ParseMemInfo(absl::string_view text);
+
+// /proc/spl/kstat/zfs/arcstats. Needs size and c_min.
+absl::StatusOr<ArcStats> ParseArcStats(absl::string_view text);
 
 // memory.stat of a control group: bytes of inactive file cache, of the group
 // with all below it; absent if no line says it.

@@ -50,7 +50,10 @@ absl::StatusOr<MemInfo> ParseMemInfo(absl::string_view text) {
     for (const Line& known : kLines) {
       if (key != known.key) continue;
       int64_t value = 0;
-      if (!TakeCount(&line, &value) || (info.*known.field).has_value()) break;
+      if (IsNegative(line) || (info.*known.field).has_value() ||
+          !TakeCount(&line, &value)) {
+        break;
+      }
       // Numbers of pages have no unit.
       if (TakeField(&line) == "kB" &&
           __builtin_mul_overflow(value, 1024, &value)) {
@@ -64,6 +67,29 @@ absl::StatusOr<MemInfo> ParseMemInfo(absl::string_view text) {
     return absl::InvalidArgumentError("/proc/meminfo has no MemTotal above 0");
   }
   return info;
+}
+
+absl::StatusOr<ArcStats> ParseArcStats(absl::string_view text) {
+  std::optional<int64_t> size, least;
+  absl::string_view line;
+  while (TakeLine(&text, &line)) {
+    const absl::string_view name = TakeField(&line);
+    std::optional<int64_t>* value = name == "size"    ? &size
+                                    : name == "c_min" ? &least
+                                                      : nullptr;
+    int64_t count = 0;
+    TakeField(&line);  // the type
+    if (value == nullptr || value->has_value() || IsNegative(line) ||
+        !TakeCount(&line, &count)) {
+      continue;
+    }
+    *value = count;
+  }
+  if (!size.has_value() || !least.has_value()) {
+    return absl::InvalidArgumentError(
+        "/proc/spl/kstat/zfs/arcstats has no size and c_min");
+  }
+  return ArcStats{*size, *least};
 }
 
 std::optional<int64_t> ParseInactiveFile(absl::string_view text) {

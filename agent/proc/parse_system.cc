@@ -15,11 +15,15 @@
 namespace specula::agent {
 namespace {
 
+// A mean is rounded up by a little; more is no share of time.
+constexpr double kMostPercent = 101;
+
 // Takes a field such as avg10=1.50, in per cent.
 bool TakeShare(absl::string_view key, absl::string_view* line, double* share) {
   absl::string_view field = TakeField(line);
   double percent = 0;
-  if (TakeUntil(&field, '=') != key || !ParseDecimal(field, &percent)) {
+  if (TakeUntil(&field, '=') != key || !ParseDecimal(field, &percent) ||
+      percent > kMostPercent) {
     return false;
   }
   *share = std::min(percent / 100, 1.0);

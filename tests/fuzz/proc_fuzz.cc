@@ -43,6 +43,8 @@ void CheckCpu(absl::string_view text) {
 }
 
 void CheckMemory(absl::string_view text) {
+  if (auto arc = ParseArcStats(text); arc.ok())
+    CheckCounts({arc->size, arc->least});
   CheckCounts({ParseInactiveFile(text).value_or(0)});
   auto info = ParseMemInfo(text);
   if (!info.ok()) return;

@@ -402,6 +402,16 @@ TEST(SamplerTest, AFileThatIsReplacedIsReadAgainAndThatItWasBadIsSaid) {
   EXPECT_THAT(problems(), Not(HasSubstr("meminfo")));
 }
 
+TEST(SamplerTest, TheCacheOfZfsIsAvailable) {
+  TempDirectory directory;
+  directory.Write("proc/meminfo", "MemTotal: 8 kB\nMemAvailable: 2 kB\n");
+  directory.Write("proc/spl/kstat/zfs/arcstats", "size 4 3072\nc_min 4 1024\n");
+  ProcRoot root(directory.path());
+  Sampler sampler(root, HalfFull);
+  EXPECT_DOUBLE_EQ(Status(sampler).memory().utilization(), 0.5);
+  EXPECT_EQ(Status(sampler).memory().zfs_reclaimable_bytes(), 2048);
+}
+
 TEST(SamplerTest, OddFilesCostOnlyTheirMetric) {
   TempDirectory directory;
   for (const char* file :

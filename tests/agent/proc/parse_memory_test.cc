@@ -85,7 +85,7 @@ TEST(ParseMemInfoTest, NumbersThatDoNotFitAreCut) {
   EXPECT_EQ(info->total, kMost);
   EXPECT_EQ(info->free, kMost);
   EXPECT_EQ(info->cached, kMost - 1023);
-  EXPECT_EQ(info->buffers, 0);
+  EXPECT_EQ(info->buffers, std::nullopt) << "below 0 is no value";
   EXPECT_EQ(info->hugepages_total, kMost);
 }
 
@@ -114,6 +114,35 @@ TEST(ParseMemInfoTest, TextWithoutATotalIsRefusedByName) {
     EXPECT_EQ(info.status().code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_THAT(std::string(info.status().message()),
                 HasSubstr("/proc/meminfo"));
+  }
+}
+
+TEST(ParseArcStatsTest, TheTypeStandsBetweenNameAndValue) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const struct {
+    absl::string_view text;
+    std::optional<std::pair<int64_t, int64_t>> size_and_least;
+  } kCases[] = {
+      {"13 1 0x01 96 26112 1 1\nname type data\nhits 4 9\n"
+       "c_min                           4    524288000\n"
+       "size                            4    12000000000\n",
+       {{12000000000, 524288000}}},
+      {"size 4 5\nc_min 4 7", {{5, 7}}},
+      {"size 4 5\nsize 4 6\nc_min 4 0\n", {{5, 0}}},
+      {"size 4 99999999999999999999\nc_min 4 1\n", {{kMost, 1}}},
+      {"size 4 -5\nc_min 4 1\n", std::nullopt},
+      {"size 4 5\n", std::nullopt},
+      {"c_min 4 5\n", std::nullopt},
+      {"size 5\nc_min 5\n", std::nullopt},
+      {"hdr_size 4 5\nc_min 4 1\n", std::nullopt},
+      {"", std::nullopt},
+  };
+  for (const auto& test : kCases) {
+    const absl::StatusOr<ArcStats> stats = ParseArcStats(test.text);
+    ASSERT_EQ(stats.ok(), test.size_and_least.has_value()) << test.text;
+    if (!stats.ok()) continue;
+    EXPECT_EQ(std::pair(stats->size, stats->least), *test.size_and_least)
+        << test.text;
   }
 }
 

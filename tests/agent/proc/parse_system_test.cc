@@ -98,11 +98,11 @@ TEST(ParsePressureTest, FullMayBeMissingOrOdd) {
   }
 }
 
-TEST(ParsePressureTest, SharesAboveOneAreCut) {
-  auto pressure = ParsePressure("some avg10=100.50 avg60=0.00 avg300=9999\n");
+TEST(ParsePressureTest, SharesALittleAboveOneAreCutAndMoreIsNoShare) {
+  auto pressure = ParsePressure("some avg10=100.50 avg60=0.00 avg300=0.00\n");
   ASSERT_TRUE(pressure.ok());
   EXPECT_EQ(pressure->some.ten_seconds, 1);
-  EXPECT_EQ(pressure->some.five_minutes, 1);
+  EXPECT_FALSE(ParsePressure("some avg10=1 avg60=0.00 avg300=9999\n").ok());
 }
 
 TEST(ParsePressureTest, TextWithoutSomeIsRefusedByName) {
