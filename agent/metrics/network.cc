@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/match.h"
 #include "agent/metrics/to_proto.h"
 #include "lib/base/format.h"
 
@@ -41,26 +40,24 @@ void FillInterface(const InterfaceCounters& before,
 
 void FillNetwork(const std::vector<InterfaceCounters>* previous,
                  const std::vector<InterfaceCounters>& current,
-                 absl::Duration window,
-                 const std::function<bool(const std::string&)>& is_virtual,
+                 absl::Duration window, const std::vector<bool>& counted,
                  v1::Network* network) {
-  std::vector<const InterfaceCounters*> counted;
-  for (const InterfaceCounters& now : current) {
-    if (!is_virtual(now.name)) counted.push_back(&now);
-  }
-  if (counted.empty()) {
-    for (const InterfaceCounters& now : current) {
-      if (absl::StartsWith(now.name, "eth")) counted.push_back(&now);
-    }
+  std::vector<const InterfaceCounters*> shown;
+  for (size_t i = 0; i < current.size(); ++i) {
+    if (counted[i]) shown.push_back(&current[i]);
   }
   network->set_virtual_excluded_count(
-      static_cast<int>(current.size() - counted.size()));
+      static_cast<int>(current.size() - shown.size()));
+  if (shown.empty()) {
+    network->set_quality(v1::QUALITY_UNAVAILABLE);
+    return;
+  }
   network->set_quality(v1::QUALITY_FIRST);
   const double seconds = absl::ToDoubleSeconds(window);
   double received = 0;
   double transmitted = 0;
-  bool measured = counted.empty();  // the sum of no interface is 0
-  for (const InterfaceCounters* now : counted) {
+  bool measured = false;
+  for (const InterfaceCounters* now : shown) {
     v1::NetworkInterface* row = network->add_interfaces();
     row->set_name(ToUtf8(now->name));
     row->set_quality(v1::QUALITY_FIRST);

@@ -191,12 +191,6 @@ bool Sampler::IsWholeDisk(const std::string& name) {
   });
 }
 
-bool Sampler::IsVirtualInterface(const std::string& name) {
-  return virtual_interfaces_.Get(name, MonotonicNow(), [&] {
-    return root_.Exists(absl::StrCat("/sys/devices/virtual/net/", name));
-  });
-}
-
 SelectedMounts Sampler::ReadMounts() {
   // An unprivileged agent may not read another process's mounts.
   static constexpr absl::string_view kPaths[] = {"/proc/1/mountinfo",
@@ -236,10 +230,8 @@ void Sampler::FillNetworkCounters(BaselineSet& baselines,
   }
   const Window<std::vector<InterfaceCounters>> window(baselines.network,
                                                       current);
-  FillNetwork(
-      window.value(), current->value, window.length,
-      [this](const std::string& name) { return IsVirtualInterface(name); },
-      network);
+  FillNetwork(window.value(), current->value, window.length,
+              interfaces_.Counted(current->value, MonotonicNow()), network);
 }
 
 std::vector<SlowCalls::Call> Sampler::DiskCalls(v1::Disk* disk) {

@@ -11,6 +11,7 @@
 #include "agent/metrics/baseline.h"
 #include "agent/metrics/disk.h"
 #include "agent/metrics/host.h"
+#include "agent/metrics/interfaces.h"
 #include "agent/metrics/memo.h"
 #include "agent/metrics/own_usage.h"
 #include "agent/metrics/processes.h"
@@ -107,7 +108,6 @@ class Sampler {
                     std::function<void()> done);
   SelectedMounts ReadMounts() ABSL_LOCKS_EXCLUDED(mounts_mutex_);
   bool IsWholeDisk(const std::string& name);
-  bool IsVirtualInterface(const std::string& name);
 
   ProcRoot& root_;
   Sources sources_{root_};
@@ -120,7 +120,8 @@ class Sampler {
   Memo<std::shared_ptr<const v1::Host>> host_{absl::Minutes(1)};
   OwnCgroup cgroup_;
   const absl::Time start_time_;
-  Memo<bool> whole_disks_, virtual_interfaces_;
+  Memo<bool> whole_disks_;
+  Interfaces interfaces_{root_};
   absl::Mutex mounts_mutex_;
   SelectedMounts mounts_ ABSL_GUARDED_BY(mounts_mutex_);
   bool mounts_known_ ABSL_GUARDED_BY(mounts_mutex_) = false;
