@@ -1,6 +1,9 @@
 #include "agent/metrics/processes.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +24,11 @@ namespace {
 
 constexpr size_t kCommandLineBytes = 4096;
 
+// Files of one scrape are not read at one moment.
+constexpr absl::Duration kReadingTakes = absl::Seconds(2);
+// btime is in whole seconds, and a clock that is set moves it a little later.
+constexpr absl::Duration kClocksAgree = absl::Seconds(5);
+
 int64_t TicksPerSecond() {
   static const int64_t ticks = sysconf(_SC_CLK_TCK);
   return ticks;
@@ -32,6 +40,18 @@ int64_t CpuTicks(const ProcessStat& process) {
 
 absl::Duration TicksToDuration(int64_t ticks) {
   return absl::Seconds(1) * ticks / TicksPerSecond();
+}
+
+// Cut to what ticks can say, so that the time of a start does not waver by what
+// lies between two readings of clocks.
+absl::Time InTicks(absl::Time time) {
+  return absl::UnixEpoch() +
+         absl::Trunc(time - absl::UnixEpoch(), TicksToDuration(1));
+}
+
+// A machine that is up for 100 years is none.
+bool IsPossibleStart(const ProcessStat& process) {
+  return TicksToDuration(process.start_ticks) < absl::Hours(24 * 36525);
 }
 
 bool IsPid(absl::string_view name) {
@@ -132,8 +152,50 @@ std::string UserNames::Name(int64_t uid) const {
   return absl::StrCat(uid);
 }
 
+absl::Time TickEpoch(const BootClocks& clocks, const ProcessList& processes,
+                     absl::Time now) {
+  absl::Duration youngest;
+  for (const ProcessStat& process : processes) {
+    if (IsPossibleStart(process))
+      youngest = std::max(youngest, TicksToDuration(process.start_ticks));
+  }
+  std::optional<absl::Duration> by_boot_time;
+  if (clocks.boot_time.has_value()) by_boot_time = now - *clocks.boot_time;
+  for (const std::optional<absl::Duration>& since :
+       {clocks.since_boot, clocks.uptime, by_boot_time}) {
+    // What was read before a process started may be a little behind it.
+    if (since.has_value() && *since + kReadingTakes >= youngest)
+      return InTicks(now - std::max(*since, youngest));
+  }
+  return InTicks(now - youngest);
+}
+
+std::optional<absl::Time> BootTime(const BootClocks& clocks, absl::Time now) {
+  std::optional<absl::Time> boot = clocks.boot_time;
+  if (clocks.uptime.has_value()) {
+    const absl::Time by_uptime = now - *clocks.uptime;
+    if (!boot.has_value() ||
+        absl::AbsDuration(by_uptime - *boot) > kClocksAgree) {
+      boot = absl::FromUnixSeconds(absl::ToUnixSeconds(by_uptime));
+    }
+  }
+  if (boot.has_value() && *boot > now) return std::nullopt;
+  return boot;
+}
+
+std::optional<absl::Duration> SinceBoot(const ProcRoot& root) {
+  struct statfs system;
+  timespec time;
+  if (statfs(root.Path("/proc").c_str(), &system) != 0 ||
+      system.f_type != PROC_SUPER_MAGIC ||
+      clock_gettime(CLOCK_BOOTTIME, &time) != 0) {
+    return std::nullopt;
+  }
+  return absl::DurationFromTimespec(time);
+}
+
 void FillProcess(const ProcRoot& root, const UserNames& users,
-                 const RankedProcess& ranked, absl::Time boot_time,
+                 const RankedProcess& ranked, absl::Time epoch,
                  v1::Process* row) {
   static const int64_t page_bytes = sysconf(_SC_PAGESIZE);
   const ProcessStat& process = *ranked.process;
@@ -141,8 +203,10 @@ void FillProcess(const ProcRoot& root, const UserNames& users,
   row->set_pid(process.pid);
   row->set_parent_pid(process.parent_pid);
   row->set_start_ticks(process.start_ticks);
-  *row->mutable_start_time() =
-      ToProto(boot_time + TicksToDuration(process.start_ticks));
+  if (IsPossibleStart(process)) {
+    *row->mutable_start_time() =
+        ToProto(epoch + TicksToDuration(process.start_ticks));
+  }
   row->set_user(Owner(root, users, directory));
   row->set_state(std::string(1, process.state));
   row->set_thread_count(process.threads);

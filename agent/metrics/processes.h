@@ -45,10 +45,34 @@ class UserNames {
   std::vector<std::pair<int64_t, std::string>> names_;
 };
 
+// What a machine says of how long it is up. Not all of it may speak of the
+// clock that start ticks are of: in a container btime and uptime may be its
+// own.
+struct BootClocks {
+  std::optional<absl::Duration> since_boot;  // CLOCK_BOOTTIME, if it is its own
+  std::optional<absl::Duration> uptime;      // /proc/uptime
+  std::optional<absl::Time> boot_time;       // btime of /proc/stat
+};
+
+// When the clock of start ticks began: `now` less the first of the times since
+// boot above that none of `processes` started after; if there is none, the
+// youngest of them started now. So none starts later than `now`. Pure.
+absl::Time TickEpoch(const BootClocks& clocks, const ProcessList& processes,
+                     absl::Time now);
+
+// When the machine was started, as the uptime beside it says; by btime where
+// that says the same, as it does not waver, or where there is no uptime. Absent
+// where that is later than `now`. Pure.
+std::optional<absl::Time> BootTime(const BootClocks& clocks, absl::Time now);
+
+// CLOCK_BOOTTIME where the /proc of `root` is this kernel's, and absent where
+// it is a recorded tree.
+std::optional<absl::Duration> SinceBoot(const ProcRoot& root);
+
 // Fills one row; what only the shown processes need (owner, command line,
-// control group) is read here.
+// control group) is read here. `epoch` as of TickEpoch.
 void FillProcess(const ProcRoot& root, const UserNames& users,
-                 const RankedProcess& ranked, absl::Time boot_time,
+                 const RankedProcess& ranked, absl::Time epoch,
                  v1::Process* row);
 
 }  // namespace specula::agent

@@ -159,18 +159,27 @@ void Sampler::FillMemory(v1::Memory* memory) {
   }
 }
 
+BootClocks Sampler::ReadClocks(const Ref<CpuStat>& stat) {
+  BootClocks clocks;
+  clocks.since_boot = SinceBoot(root_);
+  absl::StatusOr<double> uptime = sources_.Read("/proc/uptime", ParseUptime);
+  if (uptime.ok()) clocks.uptime = absl::Seconds(*uptime);
+  if (stat != nullptr && stat->value.boot_time_seconds > 0) {
+    clocks.boot_time = absl::FromUnixSeconds(stat->value.boot_time_seconds);
+  }
+  return clocks;
+}
+
 void Sampler::FillProcesses(BaselineSet& baselines, v1::ProcessOrder order,
                             size_t limit, v1::ProcessesResponse* response) {
   Ref<ProcessList> current = ReadProcesses();
   const Window<ProcessList> window(baselines.processes, current);
-  absl::Time boot_time = absl::UnixEpoch();
-  if (Ref<CpuStat> stat = ReadCpu(); stat != nullptr) {
-    boot_time = absl::FromUnixSeconds(stat->value.boot_time_seconds);
-  }
+  const BootClocks clocks = ReadClocks(ReadCpu());
+  const absl::Time epoch = TickEpoch(clocks, current->value, absl::Now());
   const UserNames users(root_);
   for (const RankedProcess& ranked : RankProcesses(
            window.value(), current->value, window.length, order, limit)) {
-    FillProcess(root_, users, ranked, boot_time, response->add_processes());
+    FillProcess(root_, users, ranked, epoch, response->add_processes());
   }
   response->set_total_count(static_cast<int>(current->value.size()));
   if (window.previous != nullptr)
@@ -330,13 +339,14 @@ void Sampler::FillSystem(BaselineSet& baselines, v1::StatusResponse* status) {
     const Window<CpuStat> window(baselines.cpu, stat);
     agent::FillCpu(window.value(), stat->value, window.length,
                    status->mutable_cpu());
-    *host->mutable_boot_time() =
-        ToProto(absl::FromUnixSeconds(stat->value.boot_time_seconds));
   }
   FillMemory(status->mutable_memory());
 
-  absl::StatusOr<double> uptime = sources_.Read("/proc/uptime", ParseUptime);
-  if (uptime.ok()) *host->mutable_uptime() = ToProto(absl::Seconds(*uptime));
+  const BootClocks clocks = ReadClocks(stat);
+  if (clocks.uptime.has_value())
+    *host->mutable_uptime() = ToProto(*clocks.uptime);
+  if (auto boot = BootTime(clocks, absl::Now()); boot.has_value())
+    *host->mutable_boot_time() = ToProto(*boot);
   absl::StatusOr<LoadAverage> average =
       sources_.Read("/proc/loadavg", ParseLoadAverage);
   if (average.ok()) {

@@ -97,6 +97,7 @@ class Sampler {
   void FillDiskCounters(BaselineSet& baselines, v1::Disk* disk);
   void FillNetworkCounters(BaselineSet& baselines, v1::Network* network);
   void FillSystem(BaselineSet& baselines, v1::StatusResponse* status);
+  BootClocks ReadClocks(const Ref<CpuStat>& stat);
   void FillPressure(absl::string_view resource,
                     v1::Pressure* (v1::StatusResponse::*field)(),
                     v1::StatusResponse* status);
