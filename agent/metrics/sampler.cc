@@ -170,6 +170,14 @@ BootClocks Sampler::ReadClocks(const Ref<CpuStat>& stat) {
   return clocks;
 }
 
+Visibility Sampler::WhatIsVisible() {
+  const Visibility visibility = visibility_.Get(
+      "", MonotonicNow(), [this] { return FindVisibility(root_, self_); });
+  sources_.Note("processes", visibility.processes);
+  sources_.Note("files of /proc", visibility.files);
+  return visibility;
+}
+
 void Sampler::FillProcesses(BaselineSet& baselines, v1::ProcessOrder order,
                             size_t limit, v1::ProcessesResponse* response) {
   Ref<ProcessList> current = ReadProcesses();
@@ -182,6 +190,7 @@ void Sampler::FillProcesses(BaselineSet& baselines, v1::ProcessOrder order,
     FillProcess(root_, users, ranked, epoch, response->add_processes());
   }
   response->set_total_count(static_cast<int>(current->value.size()));
+  response->set_others_hidden(!WhatIsVisible().processes.ok());
   if (window.previous != nullptr)
     *response->mutable_window() = ToProto(window.length);
 }
@@ -394,6 +403,7 @@ void Sampler::FillStatus(BaselineSet& baselines, v1::StatusResponse* status,
                        };
                      }});
   }
+  WhatIsVisible();
   sources_.FillProblems(status->mutable_agent());
   RunSlowCalls(std::move(calls), disk, std::move(done));
 }

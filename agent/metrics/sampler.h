@@ -17,6 +17,7 @@
 #include "agent/metrics/processes.h"
 #include "agent/metrics/slow_calls.h"
 #include "agent/metrics/sources.h"
+#include "agent/metrics/visibility.h"
 #include "agent/proc/counters.h"
 #include "agent/proc/proc_root.h"
 #include "specula/v1/specula.pb.h"
@@ -98,6 +99,7 @@ class Sampler {
   void FillNetworkCounters(BaselineSet& baselines, v1::Network* network);
   void FillSystem(BaselineSet& baselines, v1::StatusResponse* status);
   BootClocks ReadClocks(const Ref<CpuStat>& stat);
+  Visibility WhatIsVisible();
   void FillPressure(absl::string_view resource,
                     v1::Pressure* (v1::StatusResponse::*field)(),
                     v1::StatusResponse* status);
@@ -119,6 +121,7 @@ class Sampler {
   const Statvfs statvfs_;
   // By no name: of the one host.
   Memo<std::shared_ptr<const v1::Host>> host_{absl::Minutes(1)};
+  Memo<Visibility> visibility_{absl::Seconds(2)};
   OwnCgroup cgroup_;
   const absl::Time start_time_;
   Memo<bool> whole_disks_;

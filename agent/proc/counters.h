@@ -80,6 +80,18 @@ struct Mount {
   bool read_only = false;  // by mount or by super block option
 };
 
+// What the mount of a /proc keeps from those who read it; see proc(5).
+struct ProcMount {
+  enum class Hides {
+    kNothing,
+    kProcesses,        // of other users: hidepid=1 and 2
+    kAllButTraceable,  // also from the group: hidepid=4
+  };
+  Hides hides = Hides::kNothing;
+  std::optional<int64_t> group;  // gid=, from which nothing is hidden
+  bool only_processes = false;   // subset=pid
+};
+
 // One line of /proc/diskstats; sectors are of 512 bytes whatever the device.
 struct DiskCounters {
   std::string name;

@@ -29,15 +29,6 @@ absl::StatusOr<UniqueFd> OpenForReading(const std::string& path) {
   return fd;
 }
 
-bool IsOwnGroup(gid_t group) {
-  if (group == getegid()) return true;
-  std::vector<gid_t> groups(
-      static_cast<size_t>(std::max(0, getgroups(0, nullptr))));
-  int count = getgroups(static_cast<int>(groups.size()), groups.data());
-  return count > 0 && std::find(groups.begin(), groups.begin() + count,
-                                group) != groups.begin() + count;
-}
-
 absl::Status CheckSecret(int fd, const std::string& path) {
   struct stat info;
   if (fstat(fd, &info) != 0) {
@@ -67,6 +58,15 @@ absl::Status CheckSecret(int fd, const std::string& path) {
 }
 
 }  // namespace
+
+bool IsOwnGroup(gid_t group) {
+  if (group == getegid()) return true;
+  std::vector<gid_t> groups(
+      static_cast<size_t>(std::max(0, getgroups(0, nullptr))));
+  int count = getgroups(static_cast<int>(groups.size()), groups.data());
+  return count > 0 && std::find(groups.begin(), groups.begin() + count,
+                                group) != groups.begin() + count;
+}
 
 absl::StatusOr<std::string> ReadAll(int fd, absl::string_view name,
                                     size_t max_bytes, size_t longest_line) {

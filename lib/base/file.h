@@ -34,6 +34,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 absl::StatusOr<std::string> ReadSecretFile(const std::string& path,
                                            size_t max_bytes = 1 << 20);
 
+// Whether `group` is the effective group or one of the others of this process.
+bool IsOwnGroup(gid_t group);
+
 // Replaces or creates `path` with `content` in one step: readers see the old or
 // the new file, never a part. ALREADY_EXISTS if it exists and not `replace`.
 absl::Status WriteFileAtomically(const std::string& path,

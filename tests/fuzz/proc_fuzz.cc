@@ -75,6 +75,7 @@ void CheckDevices(absl::string_view text) {
           text.size());
     Check(absl::StrContains(text, mount.device));
   }
+  CheckCounts({ParseProcMount(text, "/proc").group.value_or(0)});
   for (const DiskCounters& disk : ParseDiskStats(text)) {
     Check(!disk.name.empty() && absl::StrContains(text, disk.name));
     CheckCounts({disk.reads, disk.sectors_read, disk.read_milliseconds,
