@@ -61,8 +61,7 @@ Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
       material_(std::move(material)),
       audit_(std::move(audit)),
       denials_(*audit_),
-      root_(options.proc_root),
-      sampler_(root_),
+      sampler_(slow_, options.proc_root),
       about_(FactsOf(options), *material_),
       broker_(loop_, std::move(broker), std::move(lost)),
       tails_(loop_),
@@ -71,7 +70,7 @@ Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
                    const absl::Status& why) {
               denials_.Denied(path, caller, why);
             }),
-      service_({loop_, sampler_, streams_, gate_, broker_, tails_, *audit_,
+      service_({loop_, slow_, sampler_, streams_, gate_, broker_, tails_, *audit_,
                 about_}) {}
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(

@@ -18,7 +18,8 @@
 #include "agent/front/tls_material.h"
 #include "agent/metrics/sampler.h"
 #include "agent/options.h"
-#include "agent/proc/proc_root.h"
+#include "agent/slow_kinds.h"
+#include "lib/base/slow_calls.h"
 
 namespace specula::agent {
 
@@ -67,11 +68,11 @@ class Agent {
   std::unique_ptr<TlsMaterial> material_;
   std::unique_ptr<audit::Writer> audit_;
   DenialAudit denials_;
-  ProcRoot root_;
-  Sampler sampler_;
-  AboutAgent about_;
   StreamSet streams_;
   EventLoop loop_;
+  SlowCalls slow_{FrontSlowCalls()};
+  Sampler sampler_;
+  AboutAgent about_;
   BrokerLink broker_;
   TailHub tails_;
   Gate gate_;

@@ -140,6 +140,13 @@ std::string TailEventText(const v1::TailEvent& event) {
     case v1::TailEvent::KIND_SKIPPED:
       return absl::StrCat("skipped: ", FormatBytes(event.skipped_bytes()),
                           " were left out, as this reader is too slow");
+    case v1::TailEvent::KIND_STALLED:
+      return "stalled: the file system does not answer";
+    case v1::TailEvent::KIND_ANSWERS:
+      return "answers: the file system is back";
+    case v1::TailEvent::KIND_LINES_CUT:
+      return "cut: fewer lines than asked for, as they reach back too far; the "
+             "first may be incomplete";
     default:
       return absl::StrCat("event ", static_cast<int>(event.kind()));
   }

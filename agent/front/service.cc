@@ -40,12 +40,15 @@ CallAudit Service::AuditOf(grpc::CallbackServerContext* context,
 }
 
 void Service::WhenPrimed(unsigned kinds, std::function<void()> answer) {
-  const absl::Duration wait = context_.sampler.Prime(kinds, shared_);
-  if (wait > absl::ZeroDuration()) {
-    context_.loop.After(wait, std::move(answer));
-  } else {
-    answer();
-  }
+  context_.sampler.Prime(
+      kinds, shared_,
+      [this, answer = std::move(answer)](absl::Duration wait) mutable {
+        if (wait > absl::ZeroDuration()) {
+          context_.loop.After(wait, std::move(answer));
+        } else {
+          answer();
+        }
+      });
 }
 
 grpc::ServerUnaryReactor* Service::Status(grpc::CallbackServerContext* context,
@@ -66,8 +69,8 @@ grpc::ServerUnaryReactor* Service::Cpu(grpc::CallbackServerContext* context,
                                        v1::CpuResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   WhenPrimed(kCpuCounters, [this, reactor, response] {
-    context_.sampler.FillCpu(shared_, response->mutable_cpu());
-    reactor->Finish(grpc::Status::OK);
+    context_.sampler.FillCpu(shared_, response->mutable_cpu(),
+                             [reactor] { reactor->Finish(grpc::Status::OK); });
   });
   return reactor;
 }
@@ -76,8 +79,8 @@ grpc::ServerUnaryReactor* Service::Mem(grpc::CallbackServerContext* context,
                                        const v1::MemRequest*,
                                        v1::MemResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  context_.sampler.FillMemory(response->mutable_memory());
-  reactor->Finish(grpc::Status::OK);
+  context_.sampler.FillMemory(response->mutable_memory(),
+                              [reactor] { reactor->Finish(grpc::Status::OK); });
   return reactor;
 }
 
@@ -107,8 +110,10 @@ grpc::ServerUnaryReactor* Service::Processes(
   const unsigned kinds =
       request->order() == v1::PROCESS_ORDER_MEMORY ? 0u : kProcessCounters;
   WhenPrimed(kinds, [this, reactor, response, limit, order = request->order()] {
-    context_.sampler.FillProcesses(shared_, order, limit, response);
-    reactor->Finish(grpc::Status::OK);
+    context_.sampler.FillProcesses(shared_, order, limit, response,
+                                   [reactor](const absl::Status& status) {
+                                     reactor->Finish(ToGrpc(status));
+                                   });
   });
   return reactor;
 }
@@ -162,7 +167,7 @@ grpc::ServerWriteReactor<v1::TailResponse>* Service::Tail(
   auto caller = CallerOf(context, "/specula.v1.Specula/Tail");
   if (!caller.ok()) return new RefusedStream<v1::TailResponse>(caller.status());
   CallAudit audit = AuditOf(context, "Tail", **caller);
-  const TailReactor::Context tail{context_.loop, context_.broker,
+  const TailReactor::Context tail{context_.loop, context_.slow, context_.broker,
                                   context_.streams, context_.tails};
   return new TailReactor(tail, *std::move(caller), std::move(audit), *request);
 }

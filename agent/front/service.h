@@ -19,12 +19,13 @@ namespace specula::agent {
 // The table of the RPCs: each method says where it runs and who does the work.
 // Methods without a row here answer UNIMPLEMENTED, after the gate. Handlers run
 // on gRPC's threads, as every hop to another costs more than most answers, and
-// do not block: what may, the sampler gives to threads of its own.
+// do not block: what may runs on the threads of SlowCalls.
 class Service final : public v1::Specula::CallbackService {
  public:
   // What it works with; must outlive it.
   struct Context {
     EventLoop& loop;
+    SlowCalls& slow;
     Sampler& sampler;
     StreamSet& streams;
     Gate& gate;
@@ -67,7 +68,8 @@ class Service final : public v1::Specula::CallbackService {
       const v1::WatchRequest* request) override;
 
  private:
-  // Runs `answer` once `kinds` have a baseline: at once, or later on the loop.
+  // Runs `answer` once `kinds` have a baseline: at once, or later on another
+  // thread.
   void WhenPrimed(unsigned kinds, std::function<void()> answer);
 
   // Who calls. The gate has let the call in already; here it tells who it was,

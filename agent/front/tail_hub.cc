@@ -9,8 +9,8 @@ using Descriptor = boost::asio::posix::stream_descriptor;
 
 TailHub::TailHub(EventLoop& loop, absl::Duration retry)
     : retry_(retry), descriptor_(loop.context()), timer_(loop.context()) {
-  if (watcher_.fd() < 0) return;  // no inotify: every Tail polls
-  descriptor_.assign(watcher_.fd());
+  if (watcher_->fd() < 0) return;  // no inotify: every Tail polls
+  descriptor_.assign(watcher_->fd());
   loop.Post([this] { Wait(); });
 }
 
@@ -21,26 +21,23 @@ TailHub::~TailHub() {
 }
 
 TailHub::Id TailHub::Add(const std::string& path, OnWake wake) {
-  const Id id = watcher_.Add(path);
+  const Id id = watcher_->Add(path);
   wakes_[id] = std::move(wake);
   return id;
 }
 
 void TailHub::Remove(Id id) {
-  watcher_.Remove(id);
   wakes_.erase(id);
   unarmed_.erase(id);
 }
 
-absl::Status TailHub::Arm(Id id) {
-  absl::Status status = watcher_.Arm(id);
-  if (status.ok()) {
+void TailHub::Armed(Id id, bool told) {
+  if (told) {
     unarmed_.erase(id);
   } else {
     unarmed_.insert(id);
     RetryLater();
   }
-  return status;
 }
 
 void TailHub::RetryLater() {
@@ -66,7 +63,7 @@ void TailHub::Wait() {
   descriptor_.async_wait(
       Descriptor::wait_read, [this](const boost::system::error_code& error) {
         if (error) return;
-        for (const Watcher::Wake& wake : watcher_.Dispatch().wakes) {
+        for (const Watcher::Wake& wake : watcher_->Dispatch().wakes) {
           // One that was woken before may have removed this one.
           auto place = wakes_.find(wake.id);
           if (place == wakes_.end()) continue;

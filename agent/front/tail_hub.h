@@ -4,6 +4,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>  // before Boost.Asio 1.74, which forgets it
 
@@ -17,7 +18,7 @@ namespace specula::agent {
 
 // Waits for the agent's one inotify instance and tells each Tail when its file
 // or its name has changed. Loop thread only, but for the constructor and the
-// destructor, which needs the loop to have stopped.
+// destructor, which needs the loop to have stopped. Touches no path itself.
 class TailHub {
  public:
   using Id = Watcher::Id;
@@ -30,18 +31,24 @@ class TailHub {
   explicit TailHub(EventLoop& loop, absl::Duration retry = absl::Seconds(10));
   ~TailHub();
 
+  // The id is to be armed with watcher(), and removed there, by threads that
+  // may hang; its outcome goes to Armed.
   Id Add(const std::string& path, OnWake wake);
   // After it the callback is not called any more.
   void Remove(Id id);
-  // See Watcher::Arm.
-  absl::Status Arm(Id id);
+  // Takes note of whether changes of `id` will be told. If not, it is woken to
+  // be armed again.
+  void Armed(Id id, bool told);
+
+  // Shared with those threads.
+  const std::shared_ptr<Watcher>& watcher() const { return watcher_; }
 
  private:
   void Wait();
   void RetryLater();
 
   const absl::Duration retry_;
-  Watcher watcher_;
+  const std::shared_ptr<Watcher> watcher_ = std::make_shared<Watcher>();
   boost::asio::posix::stream_descriptor descriptor_;  // borrows the watcher's
   absl::flat_hash_map<Id, OnWake> wakes_;
   absl::flat_hash_set<Id> unarmed_;  // of whose changes perhaps nobody tells

@@ -1,10 +1,10 @@
 #include "agent/front/tail_reactor.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
+#include <atomic>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "agent/slow_kinds.h"
 #include "lib/base/clock.h"
 #include "lib/rpc/grpc_status.h"
 
@@ -13,6 +13,9 @@ namespace {
 
 constexpr int64_t kUsualLines = 10;
 constexpr size_t kRoomBytes = 256 << 10;
+
+// How long a Tail that does not follow waits for a file that does not answer.
+constexpr absl::Duration kPatience = absl::Seconds(4);
 
 v1::TailEvent::Kind ToKind(TailItem::Kind kind) {
   switch (kind) {
@@ -28,6 +31,8 @@ v1::TailEvent::Kind ToKind(TailItem::Kind kind) {
       return v1::TailEvent::KIND_APPEARED;
     case TailItem::Kind::kSkipped:
       return v1::TailEvent::KIND_SKIPPED;
+    case TailItem::Kind::kLinesCut:
+      return v1::TailEvent::KIND_LINES_CUT;
   }
   return v1::TailEvent::KIND_UNSPECIFIED;
 }
@@ -43,14 +48,9 @@ v1::TailResponse ToResponse(TailItem item) {
   return response;
 }
 
-absl::StatusOr<OpenedFile> ToOpened(
-    absl::StatusOr<std::pair<UniqueFd, broker::Opened>> answer) {
-  if (!answer.ok()) return answer.status();
-  OpenedFile file;
-  file.fd = std::move(answer->first);
-  if (fstat(file.fd.get(), &file.info) != 0)
-    return absl::ErrnoToStatus(errno, "fstat");
-  return file;
+std::string NextKey() {
+  static std::atomic<int64_t> count = 0;
+  return absl::StrCat(++count);
 }
 
 }  // namespace
@@ -60,11 +60,15 @@ TailReactor::TailReactor(const Context& context,
                          const v1::TailRequest& request)
     : context_(context),
       caller_(std::move(caller)),
+      key_(NextKey()),
       audit_(std::move(audit)),
       request_(request),
-      timer_(context.loop.context()) {
+      timer_(context.loop.context()),
+      patience_(context.loop.context()) {
   context_.loop.Post([this] { Begin(); });
 }
+
+TailReactor::~TailReactor() { link_->reactor = nullptr; }
 
 void TailReactor::Begin() {
   if (ending_) return;  // cancelled before it began
@@ -81,91 +85,158 @@ void TailReactor::Begin() {
     return;
   }
   audit_.TailStarted(request_.path());
-  follower_ = *std::move(follower);
+  std::shared_ptr<Watcher> watcher;
   if (request_.follow()) {
-    subscription_ = context_.hub.Add(
-        request_.path(), [this](bool name_changed) { Woken(name_changed); });
-    Arm();
+    watcher = context_.hub.watcher();
+    subscription_ =
+        context_.hub.Add(request_.path(), [this](bool name_changed) {
+          next_turn_.arm |= name_changed;
+          next_turn_.name_changed |= name_changed;
+          due_ = true;
+          Pump();
+        });
+    next_turn_.arm = true;
   }
-  Pump();
-}
-
-void TailReactor::Arm() {
-  follower_->SetAnnounced(context_.hub.Arm(*subscription_).ok());
-}
-
-void TailReactor::Woken(bool name_changed) {
-  if (name_changed) {
-    Arm();
-    follower_->NameMayHaveChanged();
-  }
+  file_ = std::make_shared<TailFile>(*std::move(follower), std::move(watcher),
+                                     subscription_.value_or(0));
   Pump();
 }
 
 void TailReactor::Pump() {
-  if (follower_ == nullptr) return;
-  while (!ending_) {
-    Send();
-    if (!Step()) return;
-  }
+  if (ending_ || file_ == nullptr) return;
+  Send();
+  if (due_ && turn_ == TurnState::kIdle) StartTurn();
 }
 
-bool TailReactor::Send() {
-  const v1::TailResponse* message = outbox_.TakeNext();
-  if (message == nullptr) return false;
-  answered_ = true;
-  StartWrite(message);
-  return true;
-}
-
-bool TailReactor::Step() {
+// A turn is out at most once, and what happens meanwhile waits in next_turn_.
+void TailReactor::StartTurn() {
+  due_ = false;
+  turn_ = TurnState::kRunning;
+  const int64_t number = ++turn_number_;
   // Without room, too: files that lose the name while the reader stands still
   // are found only as long as they have it.
-  const size_t room = outbox_.full() ? 0 : kRoomBytes;
-  absl::StatusOr<Follower::Progress> progress =
-      follower_->Step(MonotonicNow(), room);
-  if (!progress.ok()) {
+  next_turn_.room_bytes = outbox_.full() || !waiting_.empty() ? 0 : kRoomBytes;
+  auto turn = std::make_shared<TailFile::Turn>(std::move(next_turn_));
+  next_turn_ = {};
+  EventLoop& loop = context_.loop;
+  context_.slow.Start(
+      {kTails, key_,
+       [&loop, link = link_, file = file_, turn]() -> SlowCalls::Apply {
+         auto outcome =
+             std::make_shared<TailFile::Outcome>(file->Take(std::move(*turn)));
+         return [&loop, link, outcome] {
+           loop.Post([link, outcome] {
+             if (link->reactor == nullptr) return;
+             link->reactor->OnTurn(std::move(*outcome));
+           });
+         };
+       }},
+      [&loop, link = link_, number] {
+        loop.Post([link, number] {
+          if (link->reactor != nullptr) link->reactor->OnLateTurn(number);
+        });
+      });
+}
+
+void TailReactor::OnTurn(TailFile::Outcome outcome) {
+  patience_.cancel();
+  if (std::exchange(turn_, TurnState::kIdle) == TurnState::kLate)
+    Add(v1::TailEvent::KIND_ANSWERS);
+  if (ending_) return;
+  if (outcome.armed.has_value())
+    context_.hub.Armed(*subscription_, *outcome.armed);
+  if (!outcome.progress.ok()) {
     flush_ = true;
-    End(progress.status());
-    return false;
+    End(outcome.progress.status());
+    return;
   }
-  const bool has_item = progress->item.has_value();
+  Follower::Progress& progress = *outcome.progress;
+  const bool has_item = progress.item.has_value();
   if (has_item) {
-    sent_bytes_ += static_cast<int64_t>(progress->item->data.size());
-    outbox_.MakeNext() = ToResponse(*std::move(progress->item));
+    sent_bytes_ += static_cast<int64_t>(progress.item->data.size());
+    waiting_.push_back(ToResponse(*std::move(progress.item)));
   }
-  if (progress->open.has_value()) Open(*progress->open);
-  if (progress->done) {
+  if (progress.open.has_value()) Open(*progress.open);
+  if (progress.done) {
     flush_ = true;
     End(absl::OkStatus());
-    return false;
+    return;
   }
-  if (!has_item) {
-    WakeAt(progress->wake_time);
+  if (has_item) {
+    due_ = true;
+  } else {
+    WakeAt(progress.wake_time);
     // A file may be silent for days; that it is followed is said at once.
     if (!opening_ && !std::exchange(answered_, true)) {
       StartSendInitialMetadata();
     }
   }
-  return has_item;
+  Pump();
+}
+
+void TailReactor::OnLateTurn(int64_t turn) {
+  if (turn != turn_number_ || turn_ != TurnState::kRunning || ending_) return;
+  turn_ = TurnState::kLate;
+  Add(v1::TailEvent::KIND_STALLED);
+  if (!request_.follow()) {
+    patience_.expires_after(absl::ToChronoNanoseconds(kPatience));
+    patience_.async_wait([this](const boost::system::error_code& error) {
+      if (error || turn_ != TurnState::kLate) return;
+      flush_ = true;
+      End(absl::DeadlineExceededError(
+          absl::StrCat(request_.path(), ": the file system does not answer")));
+    });
+  }
+  Pump();
+}
+
+bool TailReactor::Send() {
+  if (!outbox_.full() && !waiting_.empty()) {
+    outbox_.MakeNext() = std::move(waiting_.front());
+    waiting_.pop_front();
+  }
+  const v1::TailResponse* message = outbox_.TakeNext();
+  if (message == nullptr) return false;
+  answered_ = true;
+  StartWrite(message);
+  // The place that became free.
+  if (!waiting_.empty()) {
+    outbox_.MakeNext() = std::move(waiting_.front());
+    waiting_.pop_front();
+  }
+  return true;
+}
+
+void TailReactor::Add(v1::TailEvent::Kind kind) {
+  waiting_.emplace_back().mutable_event()->set_kind(kind);
 }
 
 void TailReactor::Open(const std::string& path) {
   opening_ = true;
   context_.broker.With([&](BrokerClient& client) {
-    client.Open(
-        path,
-        [this](absl::StatusOr<std::pair<UniqueFd, broker::Opened>> answer) {
-          opening_ = false;
-          if (ending_) {
-            MaybeFinish();
-            return;
-          }
-          follower_->Opened(MonotonicNow(), ToOpened(std::move(answer)));
-          // Not from within Step, which may have asked.
-          context_.loop.Post([this] { Pump(); });
-        });
+    client.Open(path, [this](OpenAnswer answer) {
+      opening_ = false;
+      if (ending_) {
+        GiveAway(std::move(answer));
+        MaybeFinish();
+        return;
+      }
+      next_turn_.opened = std::move(answer);
+      due_ = true;
+      Pump();
+    });
   });
+}
+
+void TailReactor::GiveAway(OpenAnswer answer) {
+  if (!answer.ok()) return;
+  auto fd = std::make_shared<UniqueFd>(std::move(answer->first));
+  context_.slow.Start({kTails, key_,
+                       [fd = std::move(fd)]() mutable -> SlowCalls::Apply {
+                         fd.reset();
+                         return nullptr;
+                       }},
+                      nullptr);
 }
 
 void TailReactor::WakeAt(absl::Duration time) {
@@ -176,7 +247,9 @@ void TailReactor::WakeAt(absl::Duration time) {
   timer_.expires_after(absl::ToChronoNanoseconds(
       std::max(absl::ZeroDuration(), time - MonotonicNow())));
   timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) Pump();
+    if (error) return;
+    due_ = true;
+    Pump();
   });
 }
 
@@ -187,6 +260,7 @@ void TailReactor::Written(bool ok) {
   if (ending_) {
     MaybeFinish();
   } else {
+    due_ = true;  // there is room again
     Pump();
   }
 }
@@ -198,6 +272,21 @@ void TailReactor::End(const absl::Status& status) {
   context_.streams.Remove(this);
   if (subscription_.has_value()) context_.hub.Remove(*subscription_);
   timer_.cancel();
+  patience_.cancel();
+  if (next_turn_.opened.has_value())
+    GiveAway(*std::exchange(next_turn_.opened, std::nullopt));
+  // The last reference is dropped where that may hang, after the turn that may
+  // run.
+  if (file_ != nullptr) {
+    context_.slow.Start(
+        {kTails, key_,
+         [file = std::move(file_)]() mutable -> SlowCalls::Apply {
+           file.reset();
+           return nullptr;
+         }},
+        nullptr);
+    file_ = nullptr;
+  }
   MaybeFinish();
 }
 

@@ -4,6 +4,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <utility>  // before Boost.Asio 1.74, which forgets it
@@ -13,14 +14,17 @@
 #include "agent/front/event_loop.h"
 #include "agent/front/outbox.h"
 #include "agent/front/stream_set.h"
+#include "agent/front/tail_file.h"
 #include "agent/front/tail_hub.h"
-#include "agent/tail/follower.h"
+#include "lib/base/slow_calls.h"
 #include "specula/v1/specula.pb.h"
 
 namespace specula::agent {
 
-// One Tail: drives a Follower, whose files the broker opens. It pauses: at most
-// two chunks are held, and when the reader is slow the file is not read.
+// One Tail: gives a TailFile its turns on threads that may hang, and sends what
+// they bring. It pauses: at most two chunks are held, and when the reader is
+// slow the file is not read. A turn that is late is told to the caller; at the
+// end it is left behind.
 //
 // gRPC calls the reactions on its own threads; they only post, and everything
 // else belongs to the loop thread. It deletes itself after OnDone.
@@ -30,6 +34,7 @@ class TailReactor final : public grpc::ServerWriteReactor<v1::TailResponse>,
   // What it works with; must outlive it.
   struct Context {
     EventLoop& loop;
+    SlowCalls& slow;
     BrokerLink& broker;
     StreamSet& streams;
     TailHub& hub;
@@ -43,32 +48,55 @@ class TailReactor final : public grpc::ServerWriteReactor<v1::TailResponse>,
   void OnDone() override;
 
  private:
-  ~TailReactor() override = default;
+  // What a turn that comes back late finds in place of the reactor.
+  struct Link {
+    TailReactor* reactor;
+  };
+  enum class TurnState {
+    kIdle,
+    kRunning,
+    kLate,  // it runs, and does not answer
+  };
+
+  ~TailReactor() override;
 
   const Caller& caller() const override { return *caller_; }
   void End(const absl::Status& status) override;
 
   void Begin();
-  void Woken(bool name_changed);
-  void Arm();
+  // Sends what is there, and starts a turn if none runs and there is cause.
   void Pump();
+  void StartTurn();
+  void OnTurn(TailFile::Outcome outcome);
+  void OnLateTurn(int64_t turn);
   // Writes the next message if none is on its way; false if there is none.
   bool Send();
-  // One step of the follower; false if it has nothing more now.
-  bool Step();
+  void Add(v1::TailEvent::Kind kind);
   void Open(const std::string& path);
+  // Closes a file where that may hang.
+  void GiveAway(OpenAnswer answer);
   void WakeAt(absl::Duration time);
   void Written(bool ok);
   void MaybeFinish();
 
   const Context context_;
   const std::shared_ptr<const Caller> caller_;
+  const std::shared_ptr<Link> link_ =
+      std::make_shared<Link>(Link{.reactor = this});
+  const std::string key_;  // of its calls
   CallAudit audit_;
   const v1::TailRequest request_;
-  std::unique_ptr<Follower> follower_;
+  std::shared_ptr<TailFile> file_;
   std::optional<TailHub::Id> subscription_;
-  boost::asio::steady_timer timer_;
+  boost::asio::steady_timer timer_, patience_;
+
+  TurnState turn_ = TurnState::kIdle;
+  int64_t turn_number_ = 0;
+  TailFile::Turn next_turn_;  // what happened meanwhile
+  bool due_ = true;           // there is cause for a turn
+
   bool opening_ = false;  // the broker was asked and has not answered
+  std::deque<v1::TailResponse> waiting_;  // for the outbox: a few at most
   Outbox<v1::TailResponse> outbox_;
   int64_t sent_bytes_ = 0;
   bool answered_ = false;  // something was sent

@@ -45,12 +45,24 @@ void WatchReactor::Begin() {
   context_.streams.Add(this);
   unsigned kinds = kStatusCounters;
   if (process_limit_ > 0) kinds |= kProcessCounters;
-  context_.sampler.Prime(kinds, baselines_);
+  collecting_ = true;
+  context_.sampler.Prime(kinds, baselines_, [this](absl::Duration) {
+    context_.loop.Post([this] { Primed(); });
+  });
   // The first snapshot comes as soon as it has true rates, not one interval
   // later.
   next_ = std::chrono::steady_clock::now() +
           absl::ToChronoNanoseconds(kLeastInterval);
   ScheduleNext();
+}
+
+void WatchReactor::Primed() {
+  collecting_ = false;
+  if (ending_) {
+    MaybeFinish();
+  } else if (missed_) {
+    Collect();
+  }
 }
 
 void WatchReactor::ScheduleNext() {
@@ -80,10 +92,21 @@ void WatchReactor::Collect() {
   collecting_ = true;
   response_.Clear();
   response_.set_sequence(sequence_);
-  if (process_limit_ > 0) {
-    context_.sampler.FillProcesses(baselines_, process_order_, process_limit_,
-                                   response_.mutable_processes());
+  if (process_limit_ == 0) {
+    CollectStatus();
+    return;
   }
+  context_.sampler.FillProcesses(baselines_, process_order_, process_limit_,
+                                 response_.mutable_processes(),
+                                 [this](const absl::Status& status) {
+                                   // Without a list the rest still counts.
+                                   if (!status.ok())
+                                     response_.clear_processes();
+                                   CollectStatus();
+                                 });
+}
+
+void WatchReactor::CollectStatus() {
   context_.sampler.FillStatus(baselines_, response_.mutable_status(), [this] {
     context_.loop.Post([this] { Collected(); });
   });

@@ -48,9 +48,12 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::WatchResponse>,
   void End(const absl::Status& status) override;
 
   void Begin();
+  void Primed();
   void ScheduleNext();
   void Tick();
   void Collect();
+  // On any thread, while collecting_.
+  void CollectStatus();
   void Collected();
   void Written(bool ok);
   // Finishes when nothing is in flight any more.
@@ -66,7 +69,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::WatchResponse>,
   boost::asio::steady_timer::time_point next_;
   v1::WatchResponse response_;
   int64_t sequence_ = 0;
-  bool collecting_ = false;
+  bool collecting_ = false;  // the sampler fills what is ours
   bool writing_ = false;
   bool missed_ = false;  // an interval passed while a snapshot was on its way
   bool ending_ = false;

@@ -194,12 +194,27 @@ std::optional<absl::Duration> SinceBoot(const ProcRoot& root) {
   return absl::DurationFromTimespec(time);
 }
 
-void FillProcess(const ProcRoot& root, const UserNames& users,
-                 const RankedProcess& ranked, absl::Time epoch,
+ProcessDetails ReadProcessDetails(const ProcRoot& root, const UserNames& users,
+                                  int64_t pid) {
+  const std::string directory = absl::StrCat("/proc/", pid);
+  ProcessDetails details;
+  details.user = Owner(root, users, directory);
+  absl::StatusOr<std::string> command =
+      root.Read(absl::StrCat(directory, "/cmdline"));
+  if (command.ok()) {
+    details.command_line =
+        ToUtf8(ParseCommandLine(*command, kCommandLineBytes));
+  }
+  absl::StatusOr<std::string> cgroup =
+      root.Read(absl::StrCat(directory, "/cgroup"));
+  if (cgroup.ok()) details.cgroup = ToUtf8(ParseProcessCgroup(*cgroup));
+  return details;
+}
+
+void FillProcess(const RankedProcess& ranked, absl::Time epoch,
                  v1::Process* row) {
   static const int64_t page_bytes = sysconf(_SC_PAGESIZE);
   const ProcessStat& process = *ranked.process;
-  const std::string directory = absl::StrCat("/proc/", process.pid);
   row->set_pid(process.pid);
   row->set_parent_pid(process.parent_pid);
   row->set_start_ticks(process.start_ticks);
@@ -207,7 +222,6 @@ void FillProcess(const ProcRoot& root, const UserNames& users,
     *row->mutable_start_time() =
         ToProto(epoch + TicksToDuration(process.start_ticks));
   }
-  row->set_user(Owner(root, users, directory));
   row->set_state(std::string(1, process.state));
   row->set_thread_count(process.threads);
   row->set_resident_bytes(
@@ -215,18 +229,15 @@ void FillProcess(const ProcRoot& root, const UserNames& users,
   if (ranked.cpu.has_value()) row->set_cpu_utilization(*ranked.cpu);
   *row->mutable_cpu_time() = ToProto(TicksToDuration(CpuTicks(process)));
   row->set_name(ToUtf8(process.name));
-  absl::StatusOr<std::string> command =
-      root.Read(absl::StrCat(directory, "/cmdline"));
-  if (command.ok()) {
-    row->set_command_line(
-        ToUtf8(ParseCommandLine(*command, kCommandLineBytes)));
-  }
-  if (row->command_line().empty()) {
-    row->set_command_line(absl::StrCat("[", row->name(), "]"));
-  }
-  absl::StatusOr<std::string> cgroup =
-      root.Read(absl::StrCat(directory, "/cgroup"));
-  if (cgroup.ok()) row->set_cgroup(ToUtf8(ParseProcessCgroup(*cgroup)));
+  row->set_command_line(absl::StrCat("[", row->name(), ": does not answer]"));
+}
+
+void FillDetails(const ProcessDetails& details, v1::Process* row) {
+  row->set_user(details.user);
+  row->set_command_line(details.command_line.empty()
+                            ? absl::StrCat("[", row->name(), "]")
+                            : details.command_line);
+  row->set_cgroup(details.cgroup);
 }
 
 }  // namespace specula::agent

@@ -37,6 +37,8 @@ std::vector<RankedProcess> RankProcesses(const ProcessList* previous,
 // here.
 class UserNames {
  public:
+  // Knows none: every name is a number.
+  UserNames() = default;
   explicit UserNames(const ProcRoot& root);
   // The name of a user, else the number as text.
   std::string Name(int64_t uid) const;
@@ -69,11 +71,23 @@ std::optional<absl::Time> BootTime(const BootClocks& clocks, absl::Time now);
 // it is a recorded tree.
 std::optional<absl::Duration> SinceBoot(const ProcRoot& root);
 
-// Fills one row; what only the shown processes need (owner, command line,
-// control group) is read here. `epoch` as of TickEpoch.
-void FillProcess(const ProcRoot& root, const UserNames& users,
-                 const RankedProcess& ranked, absl::Time epoch,
+// What only the shown processes need.
+struct ProcessDetails {
+  std::string user;
+  std::string command_line;  // "" for a kernel thread
+  std::string cgroup;
+};
+
+// Reads them; empty where that fails. May hang: the kernel locks the memory of
+// a process to read its command line.
+ProcessDetails ReadProcessDetails(const ProcRoot& root, const UserNames& users,
+                                  int64_t pid);
+
+// Fills one row but for the details, of which it says that they do not answer.
+// `epoch` as of TickEpoch. Pure.
+void FillProcess(const RankedProcess& ranked, absl::Time epoch,
                  v1::Process* row);
+void FillDetails(const ProcessDetails& details, v1::Process* row);
 
 }  // namespace specula::agent
 

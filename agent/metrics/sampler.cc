@@ -1,46 +1,27 @@
 #include "agent/metrics/sampler.h"
 
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <iterator>
-#include <memory>
+#include <set>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "agent/metrics/cpu.h"
 #include "agent/metrics/memory.h"
 #include "agent/metrics/network.h"
 #include "agent/metrics/to_proto.h"
-#include "agent/proc/parse.h"
+#include "agent/slow_kinds.h"
 #include "lib/base/clock.h"
-#include "lib/base/format.h"
 
 namespace specula::agent {
 namespace {
 
-constexpr absl::Duration kSlowCallLimit = absl::Seconds(1);
-constexpr int kSlowCallThreads = 8;  // made only as others are stuck
-constexpr absl::string_view kLocalKey = "local file systems";
-constexpr absl::string_view kSensorsKey = "sensors";
+using Apply = SlowCalls::Apply;
 
-absl::StatusOr<struct statvfs> RealStatvfs(const std::string& path) {
-  struct statvfs space;
-  if (statvfs(path.c_str(), &space) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("statvfs(", path, ")"));
-  }
-  return space;
-}
-
-template <typename T>
-std::shared_ptr<const Sample<T>> MakeSample(T value) {
-  return std::make_shared<const Sample<T>>(
-      Sample<T>{MonotonicNow(), std::move(value)});
-}
+constexpr int kMaxProblems = 16;
+constexpr char kVisibilityKey[] = "what is hidden of /proc";
+constexpr char kSensorsKey[] = "the sensors";
 
 // Exchanges a sample and gives the value before it and the window between them.
 template <typename T>
@@ -62,350 +43,406 @@ void FillPressureLine(const PressureShares& shares, v1::PressureLine* line) {
   line->set_five_minutes(shares.five_minutes);
 }
 
-}  // namespace
-
-Sampler::Sampler(ProcRoot& root) : Sampler(root, nullptr, RealStatvfs) {}
-
-Sampler::Sampler(ProcRoot& root, Statvfs statvfs)
-    : Sampler(root, &root, std::move(statvfs)) {}
-
-Sampler::Sampler(ProcRoot& root, ProcRoot* own, Statvfs statvfs)
-    : root_(root),
-      self_(""),
-      own_(own == nullptr ? self_ : *own),
-      own_usage_(self_, getppid()),  // the broker starts the front
-      statvfs_(std::move(statvfs)),
-      start_time_(absl::Now()),
-      slow_calls_(kSlowCallLimit, kSlowCallThreads) {}
-
-Sampler::Ref<CpuStat> Sampler::ReadCpu() {
-  absl::StatusOr<CpuStat> stat = sources_.Read("/proc/stat", ParseCpuStat);
-  return stat.ok() ? MakeSample(*std::move(stat)) : nullptr;
-}
-
-Sampler::Ref<std::vector<DiskCounters>> Sampler::ReadDisks() {
-  // Some containers have none (gVisor, OpenVZ).
-  absl::StatusOr<std::string> text =
-      sources_.Read("/proc/diskstats", Sources::Presence::kPerhaps);
-  return text.ok() ? MakeSample(ParseDiskStats(*text)) : nullptr;
-}
-
-Sampler::Ref<std::vector<InterfaceCounters>> Sampler::ReadNetwork() {
-  // /proc/net is that of whoever reads it. Where the host's files are below a
-  // directory, the reader is in a container, and the host's first process is
-  // not.
-  absl::StatusOr<std::string> text =
-      absl::NotFoundError("the host's files are not below a directory");
-  if (!root_.Path("").empty()) text = root_.ReadPinned("/proc/1/net/dev");
-  if (!text.ok()) text = sources_.Read("/proc/net/dev");
-  return text.ok() ? MakeSample(ParseNetDev(*text)) : nullptr;
-}
-
-Sampler::Ref<ProcessList> Sampler::ReadProcesses() {
-  return MakeSample(ReadProcessList(root_));
-}
-
-Sampler::Ref<absl::Duration> Sampler::ReadSelf() {
-  std::optional<absl::Duration> time = own_usage_.CpuTime();
-  return time.has_value() ? MakeSample(*time) : nullptr;
-}
-
-absl::Duration Sampler::Prime(unsigned kinds, BaselineSet& baselines) {
-  const absl::Duration now = MonotonicNow();
-  absl::Duration wait = absl::ZeroDuration();
-  auto prime = [&](auto& kind, auto read) {
-    absl::Duration until = kind.TimeUntilUsable(now);
-    if (until == absl::InfiniteDuration()) {
-      auto sample = read();
-      if (sample == nullptr) return;  // nothing to wait for
-      kind.Exchange(std::move(sample));
-      until = kSharedPolicy.min_window;
-    }
-    wait = std::max(wait, until);
-  };
-  const bool status = (kinds & kStatusCounters) != 0;
-  if (status || (kinds & kCpuCounters) != 0) {
-    prime(baselines.cpu, [this] { return ReadCpu(); });
+// The names of those counters of which `is_so`, which may hang.
+template <typename Counters, typename Predicate>
+std::set<std::string> NamesWhere(const Counters& counters, Predicate is_so) {
+  std::set<std::string> names;
+  for (const auto& row : counters) {
+    if (is_so(row.name)) names.insert(row.name);
   }
-  if (status || (kinds & kDiskCounters) != 0) {
-    prime(baselines.disks, [this] { return ReadDisks(); });
-  }
-  if (status) {
-    prime(baselines.network, [this] { return ReadNetwork(); });
-    prime(baselines.self, [this] { return ReadSelf(); });
-  }
-  if ((kinds & kProcessCounters) != 0) {
-    prime(baselines.processes, [this] { return ReadProcesses(); });
-  }
-  return wait;
+  return names;
 }
 
-void Sampler::FillCpu(BaselineSet& baselines, v1::Cpu* cpu) {
-  Ref<CpuStat> current = ReadCpu();
-  if (current == nullptr) {
-    cpu->set_quality(v1::QUALITY_UNAVAILABLE);
-    return;
-  }
-  const Window<CpuStat> window(baselines.cpu, current);
-  agent::FillCpu(window.value(), current->value, window.length, cpu);
+void TakeBootTime(const CpuStat& stat, BootClocks* clocks) {
+  if (clocks == nullptr || stat.boot_time_seconds <= 0) return;
+  clocks->boot_time = absl::FromUnixSeconds(stat.boot_time_seconds);
 }
 
-void Sampler::FillMemory(v1::Memory* memory) {
-  absl::StatusOr<MemInfo> info = sources_.Read("/proc/meminfo", ParseMemInfo);
-  if (info.ok()) {
-    agent::FillMemory(*info, ReadArc(root_), memory);
-  } else {
-    memory->set_quality(v1::QUALITY_UNAVAILABLE);
-  }
-}
-
-BootClocks Sampler::ReadClocks(const Ref<CpuStat>& stat) {
-  BootClocks clocks;
-  clocks.since_boot = SinceBoot(root_);
-  absl::StatusOr<double> uptime = sources_.Read("/proc/uptime", ParseUptime);
-  if (uptime.ok()) clocks.uptime = absl::Seconds(*uptime);
-  if (stat != nullptr && stat->value.boot_time_seconds > 0) {
-    clocks.boot_time = absl::FromUnixSeconds(stat->value.boot_time_seconds);
-  }
-  return clocks;
-}
-
-Visibility Sampler::WhatIsVisible() {
-  const Visibility visibility = visibility_.Get(
-      "", MonotonicNow(), [this] { return FindVisibility(root_, self_); });
-  sources_.Note("processes", visibility.processes);
-  sources_.Note("files of /proc", visibility.files);
-  return visibility;
-}
-
-void Sampler::FillProcesses(BaselineSet& baselines, v1::ProcessOrder order,
-                            size_t limit, v1::ProcessesResponse* response) {
-  Ref<ProcessList> current = ReadProcesses();
-  const Window<ProcessList> window(baselines.processes, current);
-  const BootClocks clocks = ReadClocks(ReadCpu());
-  const absl::Time epoch = TickEpoch(clocks, current->value, absl::Now());
-  const UserNames users(root_);
-  for (const RankedProcess& ranked : RankProcesses(
-           window.value(), current->value, window.length, order, limit)) {
-    FillProcess(root_, users, ranked, epoch, response->add_processes());
-  }
-  response->set_total_count(static_cast<int>(current->value.size()));
-  response->set_others_hidden(!WhatIsVisible().processes.ok());
-  if (window.previous != nullptr)
-    *response->mutable_window() = ToProto(window.length);
-}
-
-bool Sampler::IsWholeDisk(const std::string& name) {
-  static constexpr absl::string_view kSkipped[] = {
-      "loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd"};
-  for (absl::string_view prefix : kSkipped) {
-    if (absl::StartsWith(name, prefix)) return false;
-  }
-  // A partition has no directory of its own in /sys/block. A name with a slash
-  // (cciss/c0d0) stands there with '!'.
-  return whole_disks_.Get(name, MonotonicNow(), [&] {
-    return root_.Exists(
-        absl::StrCat("/sys/block/", absl::StrReplaceAll(name, {{"/", "!"}})));
-  });
-}
-
-SelectedMounts Sampler::ReadMounts() {
-  // An unprivileged agent may not read another process's mounts.
-  static constexpr absl::string_view kPaths[] = {"/proc/1/mountinfo",
-                                                 "/proc/self/mountinfo"};
-  absl::MutexLock lock(&mounts_mutex_);
-  for (absl::string_view path : kPaths) {
-    // The list is long and changes rarely, and the kernel tells when it does.
-    if (mounts_known_ && !root_.PinnedHasChanged(path)) return mounts_;
-    // An overlay's line names all of its layers.
-    absl::StatusOr<std::string> text =
-        root_.ReadPinned(path, /*longest_line=*/0);
-    if (text.ok() || path == *std::rbegin(kPaths))
-      sources_.Note("mountinfo", text.status());
-    if (!text.ok()) continue;
-    mounts_ = SelectMounts(ParseMountInfo(*text));
-    mounts_known_ = true;
-    return mounts_;
-  }
-  return {};
-}
-
-void Sampler::FillDiskCounters(BaselineSet& baselines, v1::Disk* disk) {
-  Ref<std::vector<DiskCounters>> current = ReadDisks();
-  if (current == nullptr) return;
-  const Window<std::vector<DiskCounters>> window(baselines.disks, current);
-  FillDevices(
-      window.value(), current->value, window.length,
-      [this](const std::string& name) { return IsWholeDisk(name); }, disk);
-}
-
-void Sampler::FillNetworkCounters(BaselineSet& baselines,
-                                  v1::Network* network) {
-  Ref<std::vector<InterfaceCounters>> current = ReadNetwork();
-  if (current == nullptr) {
-    network->set_quality(v1::QUALITY_UNAVAILABLE);
-    return;
-  }
-  const Window<std::vector<InterfaceCounters>> window(baselines.network,
-                                                      current);
-  FillNetwork(window.value(), current->value, window.length,
-              interfaces_.Counted(current->value, MonotonicNow()), network);
-}
-
-std::vector<SlowCalls::Call> Sampler::DiskCalls(v1::Disk* disk) {
-  SelectedMounts selected = ReadMounts();
-  disk->set_excluded_mount_count(selected.excluded);
-
-  std::vector<SlowCalls::Call> calls;
-  std::vector<std::pair<int, Mount>> local;
-  // Every call owns what it works on, as it may come back after the answer was
-  // sent; only Apply, which is dropped then, touches the answer.
-  auto run = [this, disk](std::vector<std::pair<int, Mount>> mounts) {
-    return [statvfs = statvfs_, prefix = root_.Path(""), disk,
-            mounts = std::move(mounts)]() -> SlowCalls::Apply {
-      std::vector<absl::StatusOr<struct statvfs>> spaces;
-      spaces.reserve(mounts.size());
-      for (const auto& [row, mount] : mounts) {
-        spaces.push_back(statvfs(prefix + mount.mount_point));
-      }
-      return [disk, mounts, spaces = std::move(spaces)] {
-        for (size_t i = 0; i < mounts.size(); ++i) {
-          FillFilesystem(mounts[i].second, spaces[i],
-                         disk->mutable_filesystems(mounts[i].first));
-        }
-      };
-    };
-  };
-  for (Mount& mount : selected.mounts) {
-    const int row = disk->filesystems_size();
-    if (IsPromptType(mount.type)) {
-      FillFilesystem(mount, statvfs_(root_.Path(mount.mount_point)),
-                     disk->add_filesystems());
-      continue;
-    }
-    // What stands there if the call does not come back.
-    FillFilesystem(mount, absl::DeadlineExceededError("statvfs"),
-                   disk->add_filesystems());
-    if (IsRemoteType(mount.type)) {
-      std::string key = mount.mount_point;
-      calls.push_back({std::move(key), run({{row, std::move(mount)}})});
-    } else {
-      local.emplace_back(row, std::move(mount));
-    }
-  }
-  if (!local.empty())
-    calls.push_back({std::string(kLocalKey), run(std::move(local))});
-  return calls;
-}
-
-void Sampler::RunSlowCalls(std::vector<SlowCalls::Call> calls, v1::Disk* disk,
-                           std::function<void()> done) {
-  slow_calls_.Run(std::move(calls), [disk, done = std::move(done)](
-                                        const std::vector<std::string>&) {
-    if (disk->filesystems_size() > 0) {
-      SumFilesystems(disk);
-    } else {
-      disk->set_quality(v1::QUALITY_UNAVAILABLE);
-    }
-    done();
-  });
-}
-
-void Sampler::FillDisk(BaselineSet& baselines, v1::Disk* disk,
-                       std::function<void()> done) {
-  FillDiskCounters(baselines, disk);
-  RunSlowCalls(DiskCalls(disk), disk, std::move(done));
-}
-
-void Sampler::FillPressure(absl::string_view resource,
-                           v1::Pressure* (v1::StatusResponse::*field)(),
-                           v1::StatusResponse* status) {
-  absl::StatusOr<PressureFile> file =
-      sources_.Read(absl::StrCat("/proc/pressure/", resource), ParsePressure,
-                    Sources::Presence::kPerhaps);
-  if (!file.ok()) return;
-  v1::Pressure* pressure = (status->*field)();
-  FillPressureLine(file->some, pressure->mutable_some());
-  if (file->full.has_value())
-    FillPressureLine(*file->full, pressure->mutable_full());
-}
-
-void Sampler::FillSystem(BaselineSet& baselines, v1::StatusResponse* status) {
-  *status->mutable_time() = ToProto(absl::Now());
-  v1::Host* host = status->mutable_host();
-  *host = *host_.Get("", MonotonicNow(), [this] {
-    return std::make_shared<const v1::Host>(ReadHostFacts(root_));
-  });
-  absl::StatusOr<std::string> hostname =
-      sources_.Read("/proc/sys/kernel/hostname");
-  if (hostname.ok())
-    host->set_hostname(ToUtf8(absl::StripAsciiWhitespace(*hostname)));
-
-  Ref<CpuStat> stat = ReadCpu();
-  if (stat == nullptr) {
-    status->mutable_cpu()->set_quality(v1::QUALITY_UNAVAILABLE);
-  } else {
-    const Window<CpuStat> window(baselines.cpu, stat);
-    agent::FillCpu(window.value(), stat->value, window.length,
-                   status->mutable_cpu());
-  }
-  FillMemory(status->mutable_memory());
-
-  const BootClocks clocks = ReadClocks(stat);
+void FillUptime(const BootClocks& clocks, v1::Host* host) {
   if (clocks.uptime.has_value())
     *host->mutable_uptime() = ToProto(*clocks.uptime);
   if (auto boot = BootTime(clocks, absl::Now()); boot.has_value())
     *host->mutable_boot_time() = ToProto(*boot);
-  absl::StatusOr<LoadAverage> average =
-      sources_.Read("/proc/loadavg", ParseLoadAverage);
-  if (average.ok()) {
-    v1::Load* load = status->mutable_load();
-    load->set_one_minute(average->one_minute);
-    load->set_five_minutes(average->five_minutes);
-    load->set_fifteen_minutes(average->fifteen_minutes);
-    load->set_runnable_count(average->runnable);
-    load->set_task_count(average->tasks);
-  }
-  FillPressure("cpu", &v1::StatusResponse::mutable_cpu_pressure, status);
-  FillPressure("memory", &v1::StatusResponse::mutable_memory_pressure, status);
-  FillPressure("io", &v1::StatusResponse::mutable_io_pressure, status);
-  FillNetworkCounters(baselines, status->mutable_network());
+}
 
-  const CgroupFiles limits = cgroup_.Read(own_);
-  if (HasAny(limits)) FillCgroup(limits, status->mutable_cgroup());
-
-  v1::Agent* agent = status->mutable_agent();
-  *agent->mutable_start_time() = ToProto(start_time_);
-  agent->set_memory_bytes(own_usage_.ResidentBytes());
-  if (Ref<absl::Duration> self = ReadSelf(); self != nullptr) {
-    const Window<absl::Duration> window(baselines.self, self);
-    if (window.value() != nullptr && window.length > absl::ZeroDuration()) {
-      agent->set_cpu_utilization(
-          absl::FDivDuration(self->value - *window.value(), window.length));
-    }
+void AddStuck(const std::vector<std::string>& stuck, v1::Agent* agent) {
+  for (const std::string& key : stuck) {
+    if (agent->problems_size() >= kMaxProblems) return;
+    agent->add_problems(absl::StrCat(key, ": does not answer"));
   }
 }
 
-void Sampler::FillStatus(BaselineSet& baselines, v1::StatusResponse* status,
-                         std::function<void()> done) {
-  FillSystem(baselines, status);
-  v1::Disk* disk = status->mutable_disk();
-  FillDiskCounters(baselines, disk);
-  std::vector<SlowCalls::Call> calls = DiskCalls(disk);
-  if (root_.Exists("/sys/class/hwmon")) {
-    calls.push_back({std::string(kSensorsKey),
-                     [prefix = root_.Path(""), status]() -> SlowCalls::Apply {
-                       return [status,
-                               sensors = ReadTemperatures(ProcRoot(prefix))] {
-                         for (const v1::Temperature& sensor : sensors) {
-                           *status->add_temperatures() = sensor;
-                         }
+}  // namespace
+
+Sampler::Sampler(SlowCalls& slow, std::string root)
+    : slow_(slow),
+      reader_(std::make_shared<HostReader>(std::move(root), /*here=*/false,
+                                           nullptr)),
+      start_time_(absl::Now()) {}
+
+Sampler::Sampler(SlowCalls& slow, std::string root, Statvfs statvfs,
+                 absl::Duration look_again)
+    : slow_(slow),
+      reader_(std::make_shared<HostReader>(std::move(root), /*here=*/true,
+                                           std::move(statvfs), look_again)),
+      start_time_(absl::Now()) {}
+
+void Sampler::Prime(unsigned kinds, BaselineSet& baselines,
+                    std::function<void(absl::Duration wait)> done) {
+  const absl::Duration now = MonotonicNow();
+  auto wait = std::make_shared<absl::Duration>(absl::ZeroDuration());
+  Calls calls;
+  // A source that cannot be read is nothing to wait for.
+  auto prime = [&](auto& kind, int slow_kind, const char* key, auto read) {
+    const absl::Duration until = kind.TimeUntilUsable(now);
+    if (until != absl::InfiniteDuration()) {
+      *wait = std::max(*wait, until);
+      return;
+    }
+    calls.push_back({slow_kind, key, [=, &kind, reader = reader_]() -> Apply {
+                       auto sample = ((*reader).*read)();
+                       if (sample == nullptr) return nullptr;
+                       return [=, &kind] {
+                         kind.Exchange(sample);
+                         *wait = std::max(*wait, kSharedPolicy.min_window);
+                       };
+                     }});
+  };
+  const bool status = (kinds & kStatusCounters) != 0;
+  if (status || (kinds & kCpuCounters) != 0)
+    prime(baselines.cpu, kHostFiles, "/proc/stat", &HostReader::ReadCpu);
+  if (status || (kinds & kDiskCounters) != 0)
+    prime(baselines.disks, kHostFiles, "/proc/diskstats",
+          &HostReader::ReadDisks);
+  if (status) {
+    prime(baselines.network, kHostFiles, "/proc/net/dev",
+          &HostReader::ReadNetwork);
+    prime(baselines.self, kHostFiles, "the agent's own use",
+          &HostReader::ReadSelf);
+  }
+  if ((kinds & kProcessCounters) != 0)
+    prime(baselines.processes, kProcessFiles, "/proc",
+          &HostReader::ReadProcesses);
+  slow_.Run(std::move(calls),
+            [wait, done = std::move(done)](const std::vector<std::string>&) {
+              done(*wait);
+            });
+}
+
+SlowCalls::Call Sampler::CpuCall(BaselineSet& baselines, v1::Cpu* cpu,
+                                 ClocksRef clocks) {
+  cpu->set_quality(v1::QUALITY_STALLED);
+  return {kHostFiles, "/proc/stat",
+          [reader = reader_, &baselines, cpu, clocks]() -> Apply {
+            return [=, &baselines, current = reader->ReadCpu()] {
+              if (current == nullptr) {
+                cpu->set_quality(v1::QUALITY_UNAVAILABLE);
+                return;
+              }
+              const Window<CpuStat> window(baselines.cpu, current);
+              agent::FillCpu(window.value(), current->value, window.length,
+                             cpu);
+              TakeBootTime(current->value, clocks.get());
+            };
+          }};
+}
+
+SlowCalls::Call Sampler::ClocksCall(ClocksRef clocks) {
+  return {kHostFiles, "/proc/uptime", [reader = reader_, clocks]() -> Apply {
+            return [clocks, read = reader->ReadClocks()] {
+              clocks->since_boot = read.since_boot;
+              clocks->uptime = read.uptime;
+            };
+          }};
+}
+
+SlowCalls::Call Sampler::MemoryCall(v1::Memory* memory) {
+  memory->set_quality(v1::QUALITY_STALLED);
+  return {kHostFiles, "/proc/meminfo", [reader = reader_, memory]() -> Apply {
+            return [memory, read = reader->ReadMemory()] {
+              if (read.has_value()) {
+                agent::FillMemory(read->first, read->second, memory);
+              } else {
+                memory->set_quality(v1::QUALITY_UNAVAILABLE);
+              }
+            };
+          }};
+}
+
+SlowCalls::Call Sampler::DevicesCall(BaselineSet& baselines, v1::Disk* disk) {
+  return {kHostFiles, "/proc/diskstats",
+          [reader = reader_, &baselines, disk]() -> Apply {
+            const auto current = reader->ReadDisks();
+            if (current == nullptr) return nullptr;
+            auto whole = NamesWhere(current->value, [&](const auto& name) {
+              return reader->IsWholeDisk(name);
+            });
+            return [=, &baselines, whole = std::move(whole)] {
+              const Window<std::vector<DiskCounters>> window(baselines.disks,
+                                                             current);
+              FillDevices(
+                  window.value(), current->value, window.length,
+                  [&](const std::string& name) { return whole.contains(name); },
+                  disk);
+            };
+          }};
+}
+
+SlowCalls::Call Sampler::NetworkCall(BaselineSet& baselines,
+                                     v1::Network* network) {
+  network->set_quality(v1::QUALITY_STALLED);
+  return {kHostFiles, "/proc/net/dev",
+          [reader = reader_, &baselines, network]() -> Apply {
+            const auto current = reader->ReadNetwork();
+            if (current == nullptr)
+              return [=] { network->set_quality(v1::QUALITY_UNAVAILABLE); };
+            auto counted = reader->CountedInterfaces(current->value);
+            return [=, &baselines, counted = std::move(counted)] {
+              const Window<std::vector<InterfaceCounters>> window(
+                  baselines.network, current);
+              FillNetwork(window.value(), current->value, window.length,
+                          counted, network);
+            };
+          }};
+}
+
+SlowCalls::Call Sampler::AgentCall(BaselineSet& baselines, v1::Agent* agent) {
+  return {kHostFiles, "the agent's own use",
+          [reader = reader_, &baselines, agent]() -> Apply {
+            const int64_t memory = reader->ReadOwnMemory();
+            return [=, &baselines, self = reader->ReadSelf()] {
+              agent->set_memory_bytes(memory);
+              if (self == nullptr) return;
+              const Window<absl::Duration> window(baselines.self, self);
+              if (window.value() == nullptr ||
+                  window.length <= absl::ZeroDuration())
+                return;
+              agent->set_cpu_utilization(absl::FDivDuration(
+                  self->value - *window.value(), window.length));
+            };
+          }};
+}
+
+void Sampler::AddHostCalls(v1::StatusResponse* status, Calls& calls) {
+  v1::Host* host = status->mutable_host();
+  *host = reader_->last_host();
+  calls.push_back(
+      {kHostFiles, "/proc/sys/kernel", [reader = reader_, host]() -> Apply {
+         return [host, read = reader->ReadHost()] { *host = read; };
+       }});
+  calls.push_back({kHostFiles, kVisibilityKey, [reader = reader_]() -> Apply {
+                     reader->ReadVisibility();
+                     return nullptr;
+                   }});
+  calls.push_back(
+      {kHostFiles, "/proc/loadavg", [reader = reader_, status]() -> Apply {
+         return [status, average = reader->ReadLoad()] {
+           if (!average.has_value()) return;
+           v1::Load* load = status->mutable_load();
+           load->set_one_minute(average->one_minute);
+           load->set_five_minutes(average->five_minutes);
+           load->set_fifteen_minutes(average->fifteen_minutes);
+           load->set_runnable_count(average->runnable);
+           load->set_task_count(average->tasks);
+         };
+       }});
+  static constexpr std::pair<const char*,
+                             v1::Pressure* (v1::StatusResponse::*)()>
+      kPressures[] = {{"cpu", &v1::StatusResponse::mutable_cpu_pressure},
+                      {"memory", &v1::StatusResponse::mutable_memory_pressure},
+                      {"io", &v1::StatusResponse::mutable_io_pressure}};
+  for (const auto& [resource, field] : kPressures) {
+    calls.push_back({kHostFiles, absl::StrCat("/proc/pressure/", resource),
+                     [reader = reader_, status, resource = resource,
+                      field = field]() -> Apply {
+                       return [=, file = reader->ReadPressure(resource)] {
+                         if (!file.has_value()) return;
+                         v1::Pressure* pressure = (status->*field)();
+                         FillPressureLine(file->some, pressure->mutable_some());
+                         if (file->full.has_value())
+                           FillPressureLine(*file->full,
+                                            pressure->mutable_full());
                        };
                      }});
   }
-  WhatIsVisible();
-  sources_.FillProblems(status->mutable_agent());
-  RunSlowCalls(std::move(calls), disk, std::move(done));
+  calls.push_back(
+      {kHostFiles, "/sys/fs/cgroup", [reader = reader_, status]() -> Apply {
+         return [status, limits = reader->ReadOwnCgroup()] {
+           if (HasAny(limits)) FillCgroup(limits, status->mutable_cgroup());
+         };
+       }});
+}
+
+SlowCalls::Call Sampler::SensorsCall(v1::StatusResponse* status) {
+  return {kSensors, kSensorsKey, [reader = reader_, status]() -> Apply {
+            return [status, sensors = reader->ReadTemperatures()] {
+              for (const v1::Temperature& sensor : sensors)
+                *status->add_temperatures() = sensor;
+            };
+          }};
+}
+
+void Sampler::RunWithMounts(Calls calls, Calls more, v1::Disk* disk,
+                            SlowCalls::Done done) {
+  disk->set_quality(v1::QUALITY_STALLED);
+  auto mounts = std::make_shared<HostMounts>();
+  calls.push_back({kHostFiles, "/proc/1/mountinfo",
+                   [reader = reader_, mounts, disk]() -> Apply {
+                     return [=, found = reader->ReadMounts()] {
+                       *mounts = found;
+                       disk->set_quality(v1::QUALITY_UNAVAILABLE);
+                     };
+                   }});
+  slow_.Run(std::move(calls), [this, mounts, more = std::move(more), disk,
+                               done = std::move(done)](
+                                  std::vector<std::string> stuck) mutable {
+    disk->set_excluded_mount_count(mounts->selected.excluded);
+    for (const Mount& mount : mounts->selected.mounts) {
+      const int row = disk->filesystems_size();
+      // What is said if the call does not come back.
+      FillFilesystem(mount, absl::DeadlineExceededError("statvfs"),
+                     disk->add_filesystems());
+      more.push_back(
+          {mounts->IsRemote(mount.mount_point) ? kRemoteFilesystems
+                                               : kLocalFilesystems,
+           mount.mount_point, [reader = reader_, mount, row, disk]() -> Apply {
+             return [=, space = reader->ReadSpace(mount.mount_point)] {
+               FillFilesystem(mount, space, disk->mutable_filesystems(row));
+             };
+           }});
+    }
+    slow_.Run(std::move(more),
+              [disk, stuck = std::move(stuck), done = std::move(done)](
+                  const std::vector<std::string>& more_stuck) mutable {
+                if (disk->filesystems_size() > 0) SumFilesystems(disk);
+                // The rows of file systems speak for themselves.
+                std::copy_if(
+                    more_stuck.begin(), more_stuck.end(),
+                    std::back_inserter(stuck),
+                    [](const std::string& key) { return key == kSensorsKey; });
+                done(std::move(stuck));
+              });
+  });
+}
+
+void Sampler::FillCpu(BaselineSet& baselines, v1::Cpu* cpu, Done done) {
+  Calls calls;
+  calls.push_back(CpuCall(baselines, cpu, nullptr));
+  slow_.Run(std::move(calls), [done = std::move(done)](
+                                  const std::vector<std::string>&) { done(); });
+}
+
+void Sampler::FillMemory(v1::Memory* memory, Done done) {
+  Calls calls;
+  calls.push_back(MemoryCall(memory));
+  slow_.Run(std::move(calls), [done = std::move(done)](
+                                  const std::vector<std::string>&) { done(); });
+}
+
+void Sampler::FillDisk(BaselineSet& baselines, v1::Disk* disk, Done done) {
+  Calls calls;
+  calls.push_back(DevicesCall(baselines, disk));
+  RunWithMounts(
+      std::move(calls), {}, disk,
+      [done = std::move(done)](const std::vector<std::string>&) { done(); });
+}
+
+void Sampler::FillStatus(BaselineSet& baselines, v1::StatusResponse* status,
+                         Done done) {
+  *status->mutable_time() = ToProto(absl::Now());
+  *status->mutable_agent()->mutable_start_time() = ToProto(start_time_);
+  const auto clocks = std::make_shared<BootClocks>();
+  Calls calls;
+  calls.push_back(CpuCall(baselines, status->mutable_cpu(), clocks));
+  calls.push_back(ClocksCall(clocks));
+  calls.push_back(MemoryCall(status->mutable_memory()));
+  AddHostCalls(status, calls);
+  calls.push_back(NetworkCall(baselines, status->mutable_network()));
+  calls.push_back(DevicesCall(baselines, status->mutable_disk()));
+  calls.push_back(AgentCall(baselines, status->mutable_agent()));
+  Calls more;
+  more.push_back(SensorsCall(status));
+  RunWithMounts(std::move(calls), std::move(more), status->mutable_disk(),
+                [reader = reader_, status, clocks, done = std::move(done)](
+                    const std::vector<std::string>& stuck) {
+                  FillUptime(*clocks, status->mutable_host());
+                  AddStuck(stuck, status->mutable_agent());
+                  reader->FillProblems(status->mutable_agent());
+                  done();
+                });
+}
+
+void Sampler::FillProcesses(BaselineSet& baselines, v1::ProcessOrder order,
+                            size_t limit, v1::ProcessesResponse* response,
+                            std::function<void(absl::Status)> done) {
+  // What the calls below find, for what is made of it.
+  struct Found {
+    HostReader::Ref<ProcessList> list;
+    std::shared_ptr<const UserNames> users = std::make_shared<UserNames>();
+    bool others_hidden = false;
+  };
+  const auto found = std::make_shared<Found>();
+  const auto clocks = std::make_shared<BootClocks>();
+  Calls calls;
+  calls.push_back({kProcessFiles, "/proc", [=, reader = reader_]() -> Apply {
+                     return [=, list = reader->ReadProcesses()] {
+                       found->list = list;
+                     };
+                   }});
+  calls.push_back({kHostFiles, "/etc/passwd", [=, reader = reader_]() -> Apply {
+                     auto users = std::make_shared<const UserNames>(
+                         reader->ReadUserNames());
+                     return [=] { found->users = users; };
+                   }});
+  calls.push_back(
+      {kHostFiles, kVisibilityKey, [=, reader = reader_]() -> Apply {
+         return [=, seen = reader->ReadVisibility()] {
+           found->others_hidden = !seen.processes.ok();
+         };
+       }});
+  calls.push_back({kHostFiles, "/proc/stat", [=, reader = reader_]() -> Apply {
+                     return [=, stat = reader->ReadCpu()] {
+                       if (stat != nullptr)
+                         TakeBootTime(stat->value, clocks.get());
+                     };
+                   }});
+  calls.push_back(ClocksCall(clocks));
+  slow_.Run(std::move(calls), [this, found, clocks, &baselines, order, limit,
+                               response, done = std::move(done)](
+                                  const std::vector<std::string>&) mutable {
+    if (found->list == nullptr) {
+      done(absl::DeadlineExceededError(
+          "the list of processes: /proc does not answer"));
+      return;
+    }
+    const ProcessList& list = found->list->value;
+    const Window<ProcessList> window(baselines.processes, found->list);
+    const absl::Time epoch = TickEpoch(*clocks, list, absl::Now());
+    for (const RankedProcess& ranked :
+         RankProcesses(window.value(), list, window.length, order, limit)) {
+      FillProcess(ranked, epoch, response->add_processes());
+    }
+    response->set_total_count(static_cast<int>(list.size()));
+    response->set_others_hidden(found->others_hidden);
+    if (window.previous != nullptr)
+      *response->mutable_window() = ToProto(window.length);
+    Calls details;
+    details.reserve(static_cast<size_t>(response->processes_size()));
+    for (v1::Process& row : *response->mutable_processes()) {
+      details.push_back(
+          {kProcessFiles, absl::StrCat(row.pid(), " ", row.start_ticks()),
+           [reader = reader_, users = found->users, pid = row.pid(),
+            &row]() -> Apply {
+             return [&row, details = reader->ReadDetails(*users, pid)] {
+               FillDetails(details, &row);
+             };
+           }});
+    }
+    slow_.Run(std::move(details),
+              [done = std::move(done)](const std::vector<std::string>&) {
+                done(absl::OkStatus());
+              });
+  });
 }
 
 }  // namespace specula::agent

@@ -2,24 +2,16 @@
 #define SPECULA_AGENT_METRICS_SAMPLER_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "agent/metrics/baseline.h"
-#include "agent/metrics/disk.h"
-#include "agent/metrics/host.h"
-#include "agent/metrics/interfaces.h"
-#include "agent/metrics/memo.h"
-#include "agent/metrics/own_usage.h"
-#include "agent/metrics/processes.h"
-#include "agent/metrics/slow_calls.h"
-#include "agent/metrics/sources.h"
-#include "agent/metrics/visibility.h"
+#include "agent/metrics/host_reader.h"
 #include "agent/proc/counters.h"
-#include "agent/proc/proc_root.h"
+#include "lib/base/slow_calls.h"
 #include "specula/v1/specula.pb.h"
 
 namespace specula::agent {
@@ -48,88 +40,67 @@ enum : unsigned {
   kStatusCounters = 8,  // CPU, disks, network and the agent itself
 };
 
-// Reads the host when it is asked and never else. A source that is missing or
-// not understood costs its metric (which stays absent or says UNAVAILABLE) and
-// is said in v1::Agent.problems; it never costs the answer. Thread-safe.
+// Reads the host when it is asked and never else. Each file is a call of its
+// own on threads that may hang: a source that is missing or odd costs its
+// metric (which stays absent or says UNAVAILABLE) and
+// is said in v1::Agent.problems, one that does not answer
+// within the limit says STALLED, and the rest is answered.
+//
+// Every method returns at once and calls `done` once, on some thread, perhaps
+// before it returns, in twice the limit of the calls at most. What is pointed
+// to must live until then. Thread-safe.
 class Sampler {
  public:
-  // `statvfs` is a test's replacement of the system call; `root` then stands
-  // for what the agent is in, too.
-  using Statvfs =
-      std::function<absl::StatusOr<struct statvfs>(const std::string& path)>;
+  using Done = std::function<void()>;
 
-  // `root` is the host's and must outlive the sampler. The agent's own control
-  // group is looked for where the agent is, which may be a container.
-  explicit Sampler(ProcRoot& root);
-  Sampler(ProcRoot& root, Statvfs statvfs);
+  // `slow` has the kinds of SlowKind and must outlive the sampler. `root` is
+  // the directory before the host's files, or "".
+  Sampler(SlowCalls& slow, std::string root);
+  // For tests: `statvfs` stands in for the system call, and `root` is what the
+  // agent is in, too; `look_again` as of ProcRoot.
+  Sampler(SlowCalls& slow, std::string root, Statvfs statvfs,
+          absl::Duration look_again = ProcRoot::kLookAgain);
 
   // Reads those counters of `kinds` for which `baselines` has no usable sample,
-  // and returns how long to wait before a Fill will find one: zero if that is
-  // now, 200 ms at most.
-  absl::Duration Prime(unsigned kinds, BaselineSet& baselines);
+  // and says how long to wait before a Fill will find one: zero if that is now,
+  // 200 ms at most.
+  void Prime(unsigned kinds, BaselineSet& baselines,
+             std::function<void(absl::Duration wait)> done);
 
-  // Take microseconds.
-  void FillCpu(BaselineSet& baselines, v1::Cpu* cpu);
-  void FillMemory(v1::Memory* memory);
-  // Takes milliseconds with hundreds of processes.
-  void FillProcesses(BaselineSet& baselines, v1::ProcessOrder order,
-                     size_t limit, v1::ProcessesResponse* response);
-
-  // Fill and then call `done`, on some thread, within about a second also when
-  // a file system does not answer. What is pointed to must live until then.
-  void FillDisk(BaselineSet& baselines, v1::Disk* disk,
-                std::function<void()> done);
+  void FillCpu(BaselineSet& baselines, v1::Cpu* cpu, Done done);
+  void FillMemory(v1::Memory* memory, Done done);
+  void FillDisk(BaselineSet& baselines, v1::Disk* disk, Done done);
   // All but what only the front knows (version, certificate): see v1::Agent.
   void FillStatus(BaselineSet& baselines, v1::StatusResponse* status,
-                  std::function<void()> done);
+                  Done done);
+  // DEADLINE_EXCEEDED if the list of processes cannot be read in time; one
+  // whose memory does not answer says so in place of its command line.
+  void FillProcesses(BaselineSet& baselines, v1::ProcessOrder order,
+                     size_t limit, v1::ProcessesResponse* response,
+                     std::function<void(absl::Status)> done);
 
  private:
-  Sampler(ProcRoot& root, ProcRoot* own, Statvfs statvfs);
+  using Calls = std::vector<SlowCalls::Call>;
 
-  // Reads a file and parses it; null where either fails.
-  template <typename T>
-  using Ref = typename Baselines<T>::Ref;
-  Ref<CpuStat> ReadCpu();
-  Ref<std::vector<DiskCounters>> ReadDisks();
-  Ref<std::vector<InterfaceCounters>> ReadNetwork();
-  Ref<ProcessList> ReadProcesses();
-  Ref<absl::Duration> ReadSelf();
+  // What several calls find out of one host.
+  using ClocksRef = std::shared_ptr<BootClocks>;
 
-  void FillDiskCounters(BaselineSet& baselines, v1::Disk* disk);
-  void FillNetworkCounters(BaselineSet& baselines, v1::Network* network);
-  void FillSystem(BaselineSet& baselines, v1::StatusResponse* status);
-  BootClocks ReadClocks(const Ref<CpuStat>& stat);
-  Visibility WhatIsVisible();
-  void FillPressure(absl::string_view resource,
-                    v1::Pressure* (v1::StatusResponse::*field)(),
-                    v1::StatusResponse* status);
-  // Adds the rows of all real file systems. Those that cannot block are filled
-  // at once; for the others the calls are given that fill them, local ones in
-  // one call.
-  std::vector<SlowCalls::Call> DiskCalls(v1::Disk* disk);
-  void RunSlowCalls(std::vector<SlowCalls::Call> calls, v1::Disk* disk,
-                    std::function<void()> done);
-  SelectedMounts ReadMounts() ABSL_LOCKS_EXCLUDED(mounts_mutex_);
-  bool IsWholeDisk(const std::string& name);
+  SlowCalls::Call CpuCall(BaselineSet& baselines, v1::Cpu* cpu,
+                          ClocksRef clocks);
+  SlowCalls::Call ClocksCall(ClocksRef clocks);
+  SlowCalls::Call MemoryCall(v1::Memory* memory);
+  SlowCalls::Call DevicesCall(BaselineSet& baselines, v1::Disk* disk);
+  SlowCalls::Call NetworkCall(BaselineSet& baselines, v1::Network* network);
+  SlowCalls::Call AgentCall(BaselineSet& baselines, v1::Agent* agent);
+  void AddHostCalls(v1::StatusResponse* status, Calls& calls);
+  SlowCalls::Call SensorsCall(v1::StatusResponse* status);
+  // Runs `calls` and what finds the mounts, then `more` and what looks at them.
+  void RunWithMounts(Calls calls, Calls more, v1::Disk* disk,
+                     SlowCalls::Done done);
 
-  ProcRoot& root_;
-  Sources sources_{root_};
-  ProcRoot
-      self_;  // the agent's own processes, also where root_ is another host's
-  ProcRoot& own_;  // self_, but for tests
-  const OwnUsage own_usage_;
-  const Statvfs statvfs_;
-  // By no name: of the one host.
-  Memo<std::shared_ptr<const v1::Host>> host_{absl::Minutes(1)};
-  Memo<Visibility> visibility_{absl::Seconds(2)};
-  OwnCgroup cgroup_;
+  SlowCalls& slow_;
+  const std::shared_ptr<HostReader> reader_;
   const absl::Time start_time_;
-  Memo<bool> whole_disks_;
-  Interfaces interfaces_{root_};
-  absl::Mutex mounts_mutex_;
-  SelectedMounts mounts_ ABSL_GUARDED_BY(mounts_mutex_);
-  bool mounts_known_ ABSL_GUARDED_BY(mounts_mutex_) = false;
-  SlowCalls slow_calls_;
 };
 
 }  // namespace specula::agent

@@ -61,6 +61,8 @@ std::shared_ptr<const UniqueFd> ProcRoot::Kept(absl::string_view path) const {
       named.st_ino == kept.inode) {
     return kept.fd;
   }
+  // The last reference is `kept`: closing it may hang, and must not do so under
+  // the lock.
   absl::MutexLock lock(&mutex_);
   auto found = pinned_.find(path);
   if (found != pinned_.end() && found->second.fd == kept.fd)
@@ -94,9 +96,13 @@ absl::StatusOr<std::string> ProcRoot::ReadPinned(absl::string_view path,
   absl::StatusOr<std::string> text =
       pinned.ok() ? ReadAll(pinned->fd->get(), path, kMaxBytes, longest_line)
                   : pinned.status();
+  // Closed without the lock.
+  std::shared_ptr<const UniqueFd> before;
   absl::MutexLock lock(&mutex_);
+  Pinned& place = pinned_[path];
+  before = std::move(place.fd);
   if (text.ok()) {
-    pinned_[path] = *std::move(pinned);
+    place = *std::move(pinned);
   } else {
     pinned_.erase(path);
   }

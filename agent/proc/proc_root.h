@@ -25,8 +25,8 @@ class ProcRoot {
   // `root` is "" for this machine, else a directory without a trailing slash.
   // `look_again` is how long a pinned file is taken for the one of its name; 1
   // second is a small part of the cost of a scrape.
-  explicit ProcRoot(std::string root,
-                    absl::Duration look_again = absl::Seconds(1));
+  static constexpr absl::Duration kLookAgain = absl::Seconds(1);
+  explicit ProcRoot(std::string root, absl::Duration look_again = kLookAgain);
 
   // Reads one file, such as "/proc/loadavg", of at most 4 MiB.
   absl::StatusOr<std::string> Read(absl::string_view path) const;

@@ -125,7 +125,10 @@ void Follower::Append(absl::Duration now, OpenedFile file) {
         newest.missing ? TailItem::Kind::kAppeared : TailItem::Kind::kRotated;
   }
   const bool from_start = started_ || (absent_ && options_.follow);
-  if (!from_start) seek_.emplace(file.info.st_size, options_.lines);
+  if (!from_start) {
+    seek_.emplace(file.info.st_size, options_.lines,
+                  options_.limits.scan_bytes);
+  }
   if (!started_) end_ = file.info.st_size;
   started_ = true;
   absent_ = false;
@@ -158,6 +161,8 @@ absl::StatusOr<std::optional<TailItem>> Follower::Next(absl::Duration now,
       ASSIGN_OR_RETURN(again_, Seek(first.file));
       if (again_) return std::nullopt;
     }
+    if (std::exchange(tell_cut_, false))
+      return Event(TailItem::Kind::kLinesCut);
     if (first.file.TakeTruncated()) {
       done_ = !options_.follow;
       return Event(TailItem::Kind::kTruncated);
@@ -199,7 +204,10 @@ absl::StatusOr<bool> Follower::Seek(FollowedFile& file) {
   ASSIGN_OR_RETURN(const bool found, seek_->Scan(file.fd(), options_.path));
   RETURN_IF_ERROR(file.Verify());
   if (!found && !file.truncated()) return true;
-  if (!file.truncated()) RETURN_IF_ERROR(file.GoTo(seek_->start()));
+  if (!file.truncated()) {
+    RETURN_IF_ERROR(file.GoTo(seek_->start()));
+    tell_cut_ = seek_->cut();
+  }
   seek_.reset();
   return false;
 }

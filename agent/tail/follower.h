@@ -39,6 +39,8 @@ struct TailLimits {
   size_t impatient_files = 8;
   // No more are held open; what is in between is skipped.
   size_t most_files = 32;
+  // How far back the last lines are looked for.
+  int64_t scan_bytes = LastLines::kMaxScanBytes;
 };
 
 struct TailOptions {
@@ -59,6 +61,7 @@ struct TailItem {
     kAppeared,   // the name is there (again); another file is read from its
                  // start
     kSkipped,    // skipped_bytes were left out here
+    kLinesCut,   // fewer lines than asked for follow, the first perhaps cut
   };
   Kind kind = Kind::kData;
   std::string data;
@@ -157,6 +160,7 @@ class Follower {
   bool absent_ = false;            // waiting, with no file in hand
   bool tell_absent_ = false;       // and that is to be told
   std::optional<LastLines> seek_;  // the first line is being looked for
+  bool tell_cut_ = false;          // the search for it ended at its limit
   int64_t end_ = 0;                // without follow: no more is sent
   bool waiting_ = false;           // at the end of a file, for it to be quiet
   int64_t waited_bytes_ = 0;       // that piled up because of that

@@ -18,15 +18,17 @@ constexpr int kBlocksPerScan = 16;
 
 }  // namespace
 
-LastLines::LastLines(int64_t size, int64_t lines)
-    : size_(size), missing_lines_(lines), start_(size) {}
+LastLines::LastLines(int64_t size, int64_t lines, int64_t max_scan_bytes)
+    : size_(size),
+      lowest_(std::max<int64_t>(0, size - max_scan_bytes)),
+      missing_lines_(lines),
+      start_(size) {}
 
 absl::StatusOr<bool> LastLines::Scan(int fd, const std::string& name) {
-  const int64_t lowest = std::max<int64_t>(0, size_ - kMaxScanBytes);
   std::vector<char> block(kBlockBytes);
   for (int i = 0; i < kBlocksPerScan; ++i) {
-    if (missing_lines_ == 0 || start_ <= lowest) return true;
-    const int64_t begin = std::max(lowest, start_ - kBlockBytes);
+    if (missing_lines_ == 0 || start_ <= lowest_) return true;
+    const int64_t begin = std::max(lowest_, start_ - kBlockBytes);
     const auto length = static_cast<size_t>(start_ - begin);
     const ssize_t got = pread(fd, block.data(), length, begin);
     if (got < 0) {
@@ -54,7 +56,7 @@ absl::StatusOr<bool> LastLines::Scan(int fd, const std::string& name) {
     }
     start_ = begin;
   }
-  return missing_lines_ == 0 || start_ <= lowest;
+  return missing_lines_ == 0 || start_ <= lowest_;
 }
 
 }  // namespace specula::agent

@@ -41,26 +41,35 @@ Watcher::Watcher() : inotify_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
 }
 
 Watcher::Id Watcher::Add(std::string path) {
+  absl::MutexLock lock(&mutex_);
   const Id id = next_id_++;
   subscribers_[id].path = std::move(path);
   return id;
 }
 
 void Watcher::Remove(Id id) {
-  auto subscriber = subscribers_.find(id);
-  if (subscriber == subscribers_.end()) return;
-  Vacate(id, subscriber->second.places);
-  subscribers_.erase(subscriber);
+  std::vector<Place> places;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto subscriber = subscribers_.find(id);
+    if (subscriber == subscribers_.end()) return;
+    places = std::move(subscriber->second.places);
+    subscribers_.erase(subscriber);
+  }
+  Vacate(id, places);
 }
 
 absl::Status Watcher::Arm(Id id) {
   if (!inotify_.valid()) return no_inotify_;
-  auto found = subscribers_.find(id);
-  if (found == subscribers_.end()) {
-    return absl::NotFoundError("no such subscriber");
+  std::string path;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = subscribers_.find(id);
+    if (found == subscribers_.end())
+      return absl::NotFoundError("no such subscriber");
+    path = found->second.path;
   }
-  Subscriber& subscriber = found->second;
-  PathTrace trace = TracePath(subscriber.path);
+  PathTrace trace = TracePath(path);
   absl::Status status;
   std::vector<Place> places;
   for (int i = 0; i < kMaxTraces; ++i) {
@@ -82,58 +91,90 @@ absl::Status Watcher::Arm(Id id) {
       status.Update(CheckAnnounced(trace.target));
     }
     // What changed before the watches were there was not told.
-    PathTrace again = TracePath(subscriber.path);
+    PathTrace again = TracePath(path);
     if (again == trace) break;
     trace = std::move(again);
   }
-  std::vector<Place> before = std::exchange(subscriber.places, places);
-  std::erase_if(before, [&](const Place& place) {
-    // A file that lost the name is watched on as long as no other has it.
-    const bool keep = place.name.empty() && trace.target.empty();
-    if (keep) subscriber.places.push_back(place);
-    return keep ||
-           std::find(places.begin(), places.end(), place) != places.end();
-  });
+  std::vector<Place> before;
+  {
+    absl::MutexLock lock(&mutex_);
+    std::vector<Place>& current = subscribers_[id].places;
+    before = std::exchange(current, places);
+    std::erase_if(before, [&](const Place& place) {
+      // A file that lost the name is watched on as long as no other has it.
+      const bool keep = place.name.empty() && trace.target.empty();
+      if (keep) current.push_back(place);
+      return keep ||
+             std::find(places.begin(), places.end(), place) != places.end();
+    });
+  }
   Vacate(id, before);
   return status;
 }
 
+// The watch may be given up by another between its coming and our taking note.
+// So it is asked for until it is the one that is noted: then it lives, because
+// a watch that is noted is not given up.
 absl::Status Watcher::Occupy(Id id, const std::string& path, uint32_t mask,
                              absl::string_view name,
                              std::vector<Place>& places) {
-  // IN_MASK_ADD: the same directory may be watched for more by another.
-  const int watch =
-      inotify_add_watch(inotify_.get(), path.c_str(), mask | IN_MASK_ADD);
-  if (watch < 0) {
-    // Gone since it was seen: the caller will see that, too.
-    if (errno == ENOENT || errno == ENOTDIR) return absl::OkStatus();
-    return WatchError(absl::StrCat("inotify_add_watch(", path, ")"));
+  int noted = -1;
+  while (true) {
+    // IN_MASK_ADD: the same directory may be watched for more by another.
+    const int watch =
+        inotify_add_watch(inotify_.get(), path.c_str(), mask | IN_MASK_ADD);
+    const int error = errno;
+    if (watch == noted && watch >= 0) break;
+    absl::MutexLock lock(&mutex_);
+    std::vector<int> unused;  // it is gone from the kernel
+    if (noted >= 0) Forget(id, {noted, std::string(name)}, unused);
+    if (watch < 0) {
+      // Gone since it was seen: the caller will see that, too.
+      if (error == ENOENT || error == ENOTDIR) return absl::OkStatus();
+      errno = error;
+      return WatchError(absl::StrCat("inotify_add_watch(", path, ")"));
+    }
+    watches_[watch][name].insert(id);
+    while (dying_.contains(watch)) died_.Wait(&mutex_);
+    noted = watch;
   }
-  watches_[watch][name].insert(id);
-  Place place{watch, std::string(name)};
+  Place place{noted, std::string(name)};
   if (std::find(places.begin(), places.end(), place) == places.end()) {
     places.push_back(std::move(place));
   }
   return absl::OkStatus();
 }
 
+void Watcher::Forget(Id id, const Place& place, std::vector<int>& unused) {
+  auto watch = watches_.find(place.watch);
+  if (watch == watches_.end()) return;  // the kernel ended it
+  auto ids = watch->second.find(place.name);
+  if (ids == watch->second.end()) return;
+  ids->second.erase(id);
+  if (ids->second.empty()) watch->second.erase(ids);
+  if (!watch->second.empty()) return;
+  unused.push_back(place.watch);
+  watches_.erase(watch);
+}
+
 void Watcher::Vacate(Id id, const std::vector<Place>& places) {
-  for (const Place& place : places) {
-    auto watch = watches_.find(place.watch);
-    if (watch == watches_.end()) continue;  // the kernel ended it
-    auto ids = watch->second.find(place.name);
-    if (ids == watch->second.end()) continue;
-    ids->second.erase(id);
-    if (ids->second.empty()) watch->second.erase(ids);
-    if (!watch->second.empty()) continue;
-    inotify_rm_watch(inotify_.get(), place.watch);
-    watches_.erase(watch);
+  std::vector<int> unused;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const Place& place : places) Forget(id, place, unused);
+    dying_.insert(unused.begin(), unused.end());
   }
+  if (unused.empty()) return;
+  for (const int watch : unused) inotify_rm_watch(inotify_.get(), watch);
+  absl::MutexLock lock(&mutex_);
+  for (const int watch : unused) dying_.erase(watch);
+  died_.SignalAll();
 }
 
 Watcher::Wakes Watcher::Dispatch() {
   Wakes result;
   Woken woken;
+  absl::MutexLock lock(&mutex_);
   alignas(inotify_event) char buffer[64 << 10];
   while (true) {
     const ssize_t got = read(inotify_.get(), buffer, sizeof(buffer));

@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "lib/base/unique_fd.h"
 
 struct inotify_event;
@@ -19,8 +21,10 @@ namespace specula::agent {
 // may have few inotify instances: what many subscribe to is watched once.
 // Watches the file, and the directory of its name and of each link on the way.
 //
-// Has no thread: the owner waits until fd() is readable and calls Dispatch.
-// Loop thread only. Closes its descriptor at the end.
+// Has no thread: the owner waits until fd() is readable and calls Dispatch, on
+// its loop. Add, Remove and Arm follow paths and may hang as those do: they are
+// for threads that may, and hold up neither each other nor Dispatch.
+// Thread-safe, but for calls with one id, which come one after the other.
 class Watcher {
  public:
   using Id = int64_t;
@@ -44,8 +48,8 @@ class Watcher {
   int fd() const { return inotify_.get(); }
 
   // Subscribes to what is at `path`, absolute. Nothing is watched before Arm.
-  Id Add(std::string path);
-  void Remove(Id id);
+  Id Add(std::string path) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Remove(Id id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Watches what `path` leads through now instead of what it led through
   // before. To be called before looking at the file, again at each Wake with
@@ -54,13 +58,16 @@ class Watcher {
   // RESOURCE_EXHAUSTED (no watch or no instance is left), PERMISSION_DENIED,
   // UNAVAILABLE (a network, FUSE, overlay or unknown file system). Those that
   // can be told are told even then.
-  absl::Status Arm(Id id);
+  absl::Status Arm(Id id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whom to wake. Never blocks.
-  Wakes Dispatch();
+  Wakes Dispatch() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // How many watches there are in the kernel.
-  size_t watch_count() const { return watches_.size(); }
+  size_t watch_count() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return watches_.size();
+  }
 
  private:
   // A watched name of a directory, or with no name a watched file.
@@ -79,16 +86,27 @@ class Watcher {
   // Whether the name may have changed.
   using Woken = absl::flat_hash_map<Id, bool>;
 
+  // Adds a watch for a path and takes note that `id` has it.
   absl::Status Occupy(Id id, const std::string& path, uint32_t mask,
-                      absl::string_view name, std::vector<Place>& places);
-  void Vacate(Id id, const std::vector<Place>& places);
-  void Take(const inotify_event& event, Woken& woken);
+                      absl::string_view name, std::vector<Place>& places)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Gives places up, and the watches that have no other.
+  void Vacate(Id id, const std::vector<Place>& places)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Forget(Id id, const Place& place, std::vector<int>& unused)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Take(const inotify_event& event, Woken& woken)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   UniqueFd inotify_;
   absl::Status no_inotify_;
-  Id next_id_ = 1;
-  absl::flat_hash_map<Id, Subscriber> subscribers_;
-  absl::flat_hash_map<int, Watch> watches_;
+  mutable absl::Mutex mutex_;
+  absl::CondVar died_;
+  Id next_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  absl::flat_hash_map<Id, Subscriber> subscribers_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<int, Watch> watches_ ABSL_GUARDED_BY(mutex_);
+  // Given up, and on their way out of the kernel, without the lock.
+  absl::flat_hash_set<int> dying_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace specula::agent

@@ -21,6 +21,13 @@
 namespace specula::agent {
 namespace {
 
+// A row with its details.
+void FillWhole(const ProcRoot& root, const RankedProcess& ranked,
+               absl::Time boot_time, v1::Process* row) {
+  FillProcess(ranked, boot_time, row);
+  FillDetails(ReadProcessDetails(root, UserNames(root), row->pid()), row);
+}
+
 using ::specula::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -202,7 +209,7 @@ TEST(ProcessesTest, GreatestNumbersOverflowNothing) {
   EXPECT_GT(ranked[0].cpu.value_or(-1), 1e15);
   v1::Process row;
   const ProcRoot root("/nonexistent");
-  FillProcess(root, UserNames(root), ranked[0], absl::UnixEpoch(), &row);
+  FillWhole(root, ranked[0], absl::UnixEpoch(), &row);
   EXPECT_EQ(row.resident_bytes(), kMost);
   EXPECT_GE(row.cpu_time().nanos(), 0);
   EXPECT_LE(row.cpu_time().seconds(), 315'576'000'000);
@@ -237,8 +244,8 @@ v1::Process FillFromTree(const ProcRoot& root, int64_t pid,
   for (const ProcessStat& process : table) {
     if (process.pid != pid) continue;
     v1::Process row;
-    FillProcess(root, UserNames(root), {&process, cpu},
-                absl::FromUnixSeconds(1'763'600'000), &row);
+    FillWhole(root, {&process, cpu}, absl::FromUnixSeconds(1'763'600'000),
+              &row);
     return row;
   }
   ADD_FAILURE() << "no process " << pid;
@@ -347,7 +354,7 @@ TEST(ProcessesTest, TheClockOfThisMachineIsThatOfItsOwnProcOnly) {
   const absl::Time epoch = TickEpoch(clocks, list, now);
   for (const ProcessStat& process : list) {
     v1::Process row;
-    FillProcess(here, UserNames(here), {&process, std::nullopt}, epoch, &row);
+    FillWhole(here, {&process, std::nullopt}, epoch, &row);
     EXPECT_LE(row.start_time().seconds(), absl::ToUnixSeconds(now))
         << process.name;
     if (process.pid == getpid()) {
@@ -401,8 +408,7 @@ TEST(ProcessesTest, AProcessThatEndedMeanwhileHasWhatIsKnown) {
   ProcessStat process = MakeProcess(7, 5, 0);
   process.name = "gone";
   v1::Process row;
-  FillProcess(root, UserNames(root), {&process, std::nullopt},
-              absl::UnixEpoch(), &row);
+  FillWhole(root, {&process, std::nullopt}, absl::UnixEpoch(), &row);
   EXPECT_EQ(row.pid(), 7);
   EXPECT_EQ(row.user(), "");
   EXPECT_EQ(row.command_line(), "[gone]");

@@ -15,9 +15,11 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "agent/slow_kinds.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/base/clock.h"
+#include "lib/base/slow_calls.h"
 #include "tests/lib/base/testing.h"
 #include "tests/places.h"
 
@@ -56,6 +58,38 @@ v1::Disk Disk(Sampler& sampler) {
   sampler.FillDisk(baselines, &disk, [&] { done.Notify(); });
   done.WaitForNotification();
   return disk;
+}
+
+absl::Duration Prime(Sampler& sampler, unsigned kinds, BaselineSet& baselines) {
+  absl::Duration wait;
+  absl::Notification done;
+  sampler.Prime(kinds, baselines, [&](absl::Duration told) {
+    wait = told;
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return wait;
+}
+
+v1::Cpu Cpu(Sampler& sampler, BaselineSet& baselines) {
+  v1::Cpu cpu;
+  absl::Notification done;
+  sampler.FillCpu(baselines, &cpu, [&] { done.Notify(); });
+  done.WaitForNotification();
+  return cpu;
+}
+
+v1::ProcessesResponse Processes(Sampler& sampler, BaselineSet& baselines,
+                                v1::ProcessOrder order, size_t limit) {
+  v1::ProcessesResponse response;
+  absl::Notification done;
+  sampler.FillProcesses(baselines, order, limit, &response,
+                        [&](const absl::Status& status) {
+                          EXPECT_TRUE(status.ok()) << status;
+                          done.Notify();
+                        });
+  done.WaitForNotification();
+  return response;
 }
 
 v1::StatusResponse Status(Sampler& sampler, BaselineSet& baselines) {
@@ -108,7 +142,7 @@ class Hanging {
   explicit Hanging(std::vector<std::string> points)
       : points_(std::move(points)) {}
 
-  Sampler::Statvfs Statvfs() {
+  specula::agent::Statvfs Statvfs() {
     return [state = state_, points = points_](const std::string& path) {
       for (const std::string& point : points) {
         if (absl::EndsWith(path, point)) state->released.WaitForNotification();
@@ -142,9 +176,10 @@ class Hanging {
 TEST(SamplerTest, RowsAreOfAllRealFileSystems) {
   TempDirectory directory;
   directory.Write("proc/1/mountinfo", kMounts);
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
   Hanging statvfs({});
-  Sampler sampler(root, statvfs.Statvfs());
+  Sampler sampler(slow, root.Path(""), statvfs.Statvfs());
   const v1::Disk disk = DiskWhere(sampler, {});
   EXPECT_EQ(disk.quality(), v1::QUALITY_OK);
   ASSERT_EQ(disk.filesystems_size(), 4);
@@ -169,9 +204,10 @@ TEST(SamplerTest, RowsAreOfAllRealFileSystems) {
 TEST(SamplerTest, AFileSystemThatHangsCostsItsRowOnly) {
   TempDirectory directory;
   directory.Write("proc/1/mountinfo", kMounts);
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
   Hanging statvfs({"/net/nas"});
-  Sampler sampler(root, statvfs.Statvfs());
+  Sampler sampler(slow, root.Path(""), statvfs.Statvfs());
   // Done comes although the call does not return.
   v1::Disk disk = DiskWhere(sampler, {"/net/nas"});
   EXPECT_EQ(disk.quality(), v1::QUALITY_STALLED);
@@ -195,9 +231,10 @@ TEST(SamplerTest, AFileSystemThatHangsCostsItsRowOnly) {
 TEST(SamplerTest, ALocalDiskThatHangsDoesNotCostTheRootOrTheNetwork) {
   TempDirectory directory;
   directory.Write("proc/1/mountinfo", kMounts);
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
   Hanging statvfs({"/srv"});
-  Sampler sampler(root, statvfs.Statvfs());
+  Sampler sampler(slow, root.Path(""), statvfs.Statvfs());
   const v1::Disk disk = DiskWhere(sampler, {"/srv"});
   EXPECT_EQ(Row(disk, "/srv").quality(), v1::QUALITY_STALLED);
   EXPECT_EQ(Row(disk, "/").quality(), v1::QUALITY_OK);
@@ -208,9 +245,10 @@ TEST(SamplerTest, ALocalDiskThatHangsDoesNotCostTheRootOrTheNetwork) {
 TEST(SamplerTest, TheAnswerIsNotTouchedByWhatComesLate) {
   TempDirectory directory;
   directory.Write("proc/1/mountinfo", kMounts);
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
   Hanging statvfs({"/net/nas"});
-  Sampler sampler(root, statvfs.Statvfs());
+  Sampler sampler(slow, root.Path(""), statvfs.Statvfs());
   auto disk = std::make_unique<v1::Disk>(Disk(sampler));
   disk.reset();
   statvfs.Release();
@@ -221,8 +259,9 @@ TEST(SamplerTest, TheAnswerIsNotTouchedByWhatComesLate) {
 TEST(SamplerTest, TwoWhoAskAtOnceBothGetAnAnswer) {
   TempDirectory directory;
   directory.Write("proc/1/mountinfo", kMounts);
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
@@ -239,8 +278,9 @@ TEST(SamplerTest, TwoWhoAskAtOnceBothGetAnAnswer) {
 TEST(SamplerTest, AnErrorOfStatvfsIsItsRowsOnly) {
   TempDirectory directory;
   directory.Write("proc/1/mountinfo", kMounts);
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root, [](const std::string& path) {
+  Sampler sampler(slow, root.Path(""), [](const std::string& path) {
     if (absl::EndsWith(path, "/srv") || absl::EndsWith(path, "/net/nas")) {
       return absl::StatusOr<struct statvfs>(absl::PermissionDeniedError(path));
     }
@@ -256,8 +296,9 @@ TEST(SamplerTest, AnErrorOfStatvfsIsItsRowsOnly) {
 TEST(SamplerTest, ItsOwnMountsStandInForThoseOfInit) {
   TempDirectory directory;
   directory.Write("proc/self/mountinfo", kMounts);
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   EXPECT_EQ(Disk(sampler).filesystems_size(), 4);
   // And again, from what is known.
   EXPECT_EQ(Disk(sampler).filesystems_size(), 4);
@@ -268,8 +309,9 @@ TEST(SamplerTest, TheRealSystemCallIsTheDefault) {
   directory.Write("proc/1/mountinfo",
                   "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
                   "21 20 8:2 / /missing rw - xfs /dev/sda2 rw\n");
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root);
+  Sampler sampler(slow, root.Path(""));
   const v1::Disk disk = DiskWhere(sampler, {});
   EXPECT_EQ(Row(disk, "/").quality(), v1::QUALITY_OK);
   EXPECT_GT(Row(disk, "/").total_bytes(), 0);
@@ -279,20 +321,20 @@ TEST(SamplerTest, TheRealSystemCallIsTheDefault) {
 TEST(SamplerTest, AfterPrimeAndItsWaitThereIsARate) {
   TempDirectory directory;
   directory.Write("proc/stat", "cpu  100 0 0 100\ncpu0 100 0 0 100\n");
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   BaselineSet baselines(kPatient);
-  const absl::Duration wait = sampler.Prime(kCpuCounters, baselines);
+  const absl::Duration wait = Prime(sampler, kCpuCounters, baselines);
   EXPECT_GT(wait, absl::ZeroDuration());
   EXPECT_LE(wait, absl::Milliseconds(200));
   // Who comes meanwhile waits for the same sample and takes no other.
   directory.Write("proc/stat", "cpu  999 0 0 999\ncpu0 999 0 0 999\n");
-  EXPECT_LE(sampler.Prime(kCpuCounters, baselines), wait);
+  EXPECT_LE(Prime(sampler, kCpuCounters, baselines), wait);
   absl::SleepFor(wait);
   directory.Write("proc/stat", "cpu  130 0 0 110\ncpu0 130 0 0 110\n");
-  EXPECT_EQ(sampler.Prime(kCpuCounters, baselines), absl::ZeroDuration());
-  v1::Cpu cpu;
-  sampler.FillCpu(baselines, &cpu);
+  EXPECT_EQ(Prime(sampler, kCpuCounters, baselines), absl::ZeroDuration());
+  const v1::Cpu cpu = Cpu(sampler, baselines);
   EXPECT_EQ(cpu.quality(), v1::QUALITY_OK);
   EXPECT_DOUBLE_EQ(cpu.utilization(), 0.75);
   ASSERT_EQ(cpu.cores_size(), 1);
@@ -302,11 +344,11 @@ TEST(SamplerTest, AfterPrimeAndItsWaitThereIsARate) {
 }
 
 TEST(SamplerTest, WithoutPrimeTheFirstIsFirst) {
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(Tree("debian12-vm"));
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   BaselineSet baselines(kSharedPolicy);
-  v1::Cpu cpu;
-  sampler.FillCpu(baselines, &cpu);
+  const v1::Cpu cpu = Cpu(sampler, baselines);
   EXPECT_EQ(cpu.quality(), v1::QUALITY_FIRST);
   EXPECT_FALSE(cpu.has_utilization());
 }
@@ -323,11 +365,12 @@ TEST(SamplerTest, PrimeReadsWhatIsAskedForOnly) {
       {kStatusCounters | kProcessCounters, true, true, true, true, true},
       {0, false, false, false, false, false},
   };
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(Tree("debian12-vm"));
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   for (const auto& test : kCases) {
     BaselineSet baselines(kPatient);
-    const absl::Duration wait = sampler.Prime(test.kinds, baselines);
+    const absl::Duration wait = Prime(sampler, test.kinds, baselines);
     EXPECT_EQ(wait > absl::ZeroDuration(), test.kinds != 0);
     auto primed = [](const auto& kind) {
       return kind.TimeUntilUsable(MonotonicNow()) != absl::InfiniteDuration();
@@ -342,18 +385,20 @@ TEST(SamplerTest, PrimeReadsWhatIsAskedForOnly) {
 
 TEST(SamplerTest, NobodyWaitsForAFileThatIsMissing) {
   TempDirectory directory;
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   BaselineSet baselines(kSharedPolicy);
-  EXPECT_EQ(sampler.Prime(kCpuCounters | kDiskCounters, baselines),
+  EXPECT_EQ(Prime(sampler, kCpuCounters | kDiskCounters, baselines),
             absl::ZeroDuration());
 }
 
 TEST(SamplerTest, MissingFilesCostOnlyTheirMetric) {
   TempDirectory directory;
   directory.Write("proc/loadavg", "0.50 0.25 0.10 2/300 4000\n");
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   const v1::StatusResponse status = Status(sampler);
   EXPECT_TRUE(status.has_load());
   EXPECT_DOUBLE_EQ(status.load().one_minute(), 0.5);
@@ -386,8 +431,8 @@ TEST(SamplerTest, MissingFilesCostOnlyTheirMetric) {
 TEST(SamplerTest, AFileThatIsReplacedIsReadAgainAndThatItWasBadIsSaid) {
   TempDirectory directory;
   directory.Write("proc/meminfo", "MemTotal: 8 kB\nMemAvailable: 2 kB\n");
-  ProcRoot root(directory.path(), absl::ZeroDuration());
-  Sampler sampler(root, HalfFull);
+  SlowCalls slow(FrontSlowCalls());
+  Sampler sampler(slow, directory.path(), HalfFull, absl::ZeroDuration());
   auto problems = [&] {
     return absl::StrJoin(Status(sampler).agent().problems(), "\n");
   };
@@ -404,8 +449,9 @@ TEST(SamplerTest, TheCacheOfZfsIsAvailable) {
   TempDirectory directory;
   directory.Write("proc/meminfo", "MemTotal: 8 kB\nMemAvailable: 2 kB\n");
   directory.Write("proc/spl/kstat/zfs/arcstats", "size 4 3072\nc_min 4 1024\n");
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   EXPECT_DOUBLE_EQ(Status(sampler).memory().utilization(), 0.5);
   EXPECT_EQ(Status(sampler).memory().zfs_reclaimable_bytes(), 2048);
 }
@@ -419,8 +465,9 @@ TEST(SamplerTest, OddFilesCostOnlyTheirMetric) {
     directory.Write(file, "nonsense \xff\n");
   }
   directory.Write("proc/sys/kernel/hostname", "vm\xff\n");
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   const v1::StatusResponse status = Status(sampler);
   EXPECT_EQ(status.cpu().quality(), v1::QUALITY_UNAVAILABLE);
   EXPECT_EQ(status.memory().quality(), v1::QUALITY_UNAVAILABLE);
@@ -436,8 +483,9 @@ TEST(SamplerTest, OddFilesCostOnlyTheirMetric) {
 }
 
 TEST(SamplerTest, StatusOfADebianHost) {
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(Tree("debian12-vm"));
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   BaselineSet baselines(kOwnPolicy);
   Status(sampler, baselines);
   const v1::StatusResponse status = Status(sampler, baselines);
@@ -465,8 +513,9 @@ TEST(SamplerTest, PressureHasItsShares) {
                   "full avg10=0.50 avg60=0.25 avg300=0.10 total=1\n");
   directory.Write("proc/pressure/cpu",
                   "some avg10=10.00 avg60=20.00 avg300=30.00 total=1\n");
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   const v1::StatusResponse status = Status(sampler);
   EXPECT_DOUBLE_EQ(status.memory_pressure().some().ten_seconds(), 0.015);
   EXPECT_DOUBLE_EQ(status.memory_pressure().some().one_minute(), 0.025);
@@ -478,11 +527,12 @@ TEST(SamplerTest, PressureHasItsShares) {
 }
 
 TEST(SamplerTest, StatusHasSensorsAndLimits) {
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot sensors(Tree("hwmon"));
-  Sampler hot(sensors, HalfFull);
+  Sampler hot(slow, sensors.Path(""), HalfFull);
   EXPECT_EQ(Status(hot).temperatures_size(), 7);
   ProcRoot container(Tree("container"));
-  Sampler limited(container, HalfFull);
+  Sampler limited(slow, container.Path(""), HalfFull);
   const v1::StatusResponse status = Status(limited);
   EXPECT_DOUBLE_EQ(status.cgroup().cpu_count(), 1.5);
   EXPECT_EQ(status.cgroup().memory_limit_bytes(), 536'870'912);
@@ -511,8 +561,9 @@ TEST(SamplerTest, DevicesAreWholeDisksAndInterfacesAreHardware) {
                   "docker0: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n");
   directory.Write("sys/devices/virtual/net/lo/type", "772\n");
   directory.Write("sys/devices/virtual/net/docker0/type", "1\n");
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   for (int i = 0; i < 2; ++i) {  // the second time from memory
     const v1::StatusResponse status = Status(sampler);
     std::vector<std::string> devices;
@@ -531,8 +582,9 @@ TEST(SamplerTest, InAContainerTheNetworkIsThatOfTheHostsFirstProcess) {
   TempDirectory directory;
   // /proc/net is that of the reader.
   directory.Write("proc/net/dev", absl::StrCat("\n\neth0", kRest));
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(directory.path());
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   ASSERT_EQ(Status(sampler).network().interfaces_size(), 1);
   EXPECT_EQ(Status(sampler).network().interfaces(0).name(), "eth0");
   directory.Write("proc/1/net/dev", absl::StrCat("\n\nenp1s0", kRest));
@@ -542,8 +594,9 @@ TEST(SamplerTest, InAContainerTheNetworkIsThatOfTheHostsFirstProcess) {
 
 TEST(SamplerTest, TheOwnGroupIsReadWhereTheAgentIs) {
   // The host's files, with limits of a group that is not the agent's.
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(Tree("container"));
-  Sampler sampler(root);
+  Sampler sampler(slow, root.Path(""));
   const v1::StatusResponse status = Status(sampler);
   ProcRoot here("");
   const CgroupFiles own = OwnCgroup().Read(here);
@@ -554,11 +607,12 @@ TEST(SamplerTest, TheOwnGroupIsReadWhereTheAgentIs) {
 }
 
 TEST(SamplerTest, ProcessesAreCountedAndTheFirstAreShown) {
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root(Tree("processes"));
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   BaselineSet baselines(kOwnPolicy);
-  v1::ProcessesResponse response;
-  sampler.FillProcesses(baselines, v1::PROCESS_ORDER_MEMORY, 3, &response);
+  v1::ProcessesResponse response =
+      Processes(sampler, baselines, v1::PROCESS_ORDER_MEMORY, 3);
   EXPECT_EQ(response.total_count(), 8);
   EXPECT_FALSE(response.has_window());
   ASSERT_EQ(response.processes_size(), 3);
@@ -571,19 +625,19 @@ TEST(SamplerTest, ProcessesAreCountedAndTheFirstAreShown) {
       absl::FromUnixSeconds(response.processes(0).start_time().seconds());
   EXPECT_LT(start, absl::Now());
   EXPECT_GT(start, absl::Now() - absl::Hours(24));
-  response.Clear();
-  sampler.FillProcesses(baselines, v1::PROCESS_ORDER_CPU, 1, &response);
+  response = Processes(sampler, baselines, v1::PROCESS_ORDER_CPU, 1);
   EXPECT_TRUE(response.has_window());
   ASSERT_EQ(response.processes_size(), 1);
   EXPECT_TRUE(response.processes(0).has_cpu_utilization());
 }
 
 TEST(SamplerTest, ThisMachineIsUnderstood) {
+  SlowCalls slow(FrontSlowCalls());
   ProcRoot root("");
-  Sampler sampler(root, HalfFull);
+  Sampler sampler(slow, root.Path(""), HalfFull);
   BaselineSet baselines(kPatient);
   const absl::Duration wait =
-      sampler.Prime(kStatusCounters | kProcessCounters, baselines);
+      Prime(sampler, kStatusCounters | kProcessCounters, baselines);
   EXPECT_LE(wait, absl::Milliseconds(200));
   absl::SleepFor(wait);
   const v1::StatusResponse status = Status(sampler, baselines);
@@ -591,8 +645,8 @@ TEST(SamplerTest, ThisMachineIsUnderstood) {
   EXPECT_TRUE(status.cpu().has_utilization());
   EXPECT_NE(status.memory().quality(), v1::QUALITY_UNAVAILABLE);
   EXPECT_GT(status.disk().filesystems_size(), 0);
-  v1::ProcessesResponse processes;
-  sampler.FillProcesses(baselines, v1::PROCESS_ORDER_CPU, 5, &processes);
+  const v1::ProcessesResponse processes =
+      Processes(sampler, baselines, v1::PROCESS_ORDER_CPU, 5);
   EXPECT_GT(processes.total_count(), 0);
   std::string bytes;
   EXPECT_TRUE(status.SerializeToString(&bytes));

@@ -86,6 +86,8 @@ inline std::string ToString(const TailItem& item) {
       return "<APPEARED>";
     case TailItem::Kind::kSkipped:
       return "<SKIPPED " + std::to_string(item.skipped_bytes) + ">";
+    case TailItem::Kind::kLinesCut:
+      return "<LINES CUT>";
   }
   return "<?>";
 }

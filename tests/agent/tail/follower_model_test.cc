@@ -121,6 +121,8 @@ class Model : public Opener {
           break;
         case Kind::kSkipped:
           return "SKIPPED";
+        case Kind::kLinesCut:
+          return "LINES CUT";
       }
       if (item.kind != Kind::kMissing) first = false;
     }

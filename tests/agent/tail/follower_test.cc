@@ -205,13 +205,6 @@ TEST_F(FollowerTest, PartialLineIsGivenAtOnce) {
   }
 }
 
-TEST_F(FollowerTest, LargeFileBeginsSixteenMebibytesBeforeTheEnd) {
-  box_.Append("log", "first\n" + std::string(20 << 20, 'x'));
-  Bench bench(Options());
-  bench.Run();
-  EXPECT_EQ(bench.TakeText(), std::string(16 << 20, 'x'));
-}
-
 TEST_F(FollowerTest, TruncationWhileTheFirstLineIsLookedFor) {
   box_.Append("log", std::string(5 << 20, 'x'));
   Bench bench(Options());
@@ -696,6 +689,29 @@ TEST_F(FollowerTest, DescriptorsAreClosedAtTheEnd) {
     EXPECT_EQ(OpenDescriptors(), before + 1);
   }
   EXPECT_EQ(OpenDescriptors(), before);
+}
+
+TEST_F(FollowerTest, LinesBeyondTheSearchAreToldAsCut) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += std::string(99, 'x') + "\n";
+  box_.Write("log", text);
+  const struct {
+    int64_t lines, scan_bytes;
+    std::string shown;
+  } kCases[] = {
+      {20, 1050, "<LINES CUT>" + text.substr(text.size() - 1050)},
+      {10, 1050, text.substr(text.size() - 1000)},
+      {1000, 10000, text},  // the whole file lies within the limit
+  };
+  for (const auto& test : kCases) {
+    TailOptions options;
+    options.path = box_.Path("log");
+    options.lines = test.lines;
+    options.limits.scan_bytes = test.scan_bytes;
+    Bench bench(options);
+    bench.Run();
+    EXPECT_EQ(bench.TakeText(), test.shown) << test.lines;
+  }
 }
 
 }  // namespace

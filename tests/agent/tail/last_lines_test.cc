@@ -14,9 +14,10 @@ namespace {
 
 class LastLinesTest : public ::testing::Test {
  protected:
-  int64_t Find(int64_t size, int64_t lines, int* scans = nullptr) {
+  int64_t Find(int64_t size, int64_t lines, int* scans = nullptr,
+               int64_t most = LastLines::kMaxScanBytes) {
     UniqueFd fd(open(box_.Path("file").c_str(), O_RDONLY | O_CLOEXEC));
-    LastLines last(size, lines);
+    LastLines last(size, lines, most);
     int count = 0;
     while (true) {
       auto found = last.Scan(fd.get(), "file");
@@ -25,6 +26,7 @@ class LastLinesTest : public ::testing::Test {
       if (!found.ok() || *found) break;
     }
     if (scans != nullptr) *scans = count;
+    cut_ = last.cut();
     return last.start();
   }
 
@@ -36,6 +38,7 @@ class LastLinesTest : public ::testing::Test {
   }
 
   Sandbox box_;
+  bool cut_ = false;
 };
 
 TEST_F(LastLinesTest, LinesAreCountedAsTailDoes) {
@@ -90,19 +93,20 @@ TEST_F(LastLinesTest, AHundredThousandLinesAreFound) {
   EXPECT_EQ(shown.substr(0, 6), "50000\n");
 }
 
-TEST_F(LastLinesTest, NoMoreThanSixteenMebibytesAreLookedThrough) {
-  constexpr int64_t kMost = 16 << 20;
-  const std::string line(1 << 20, 'x');
-  box_.Write("file", "first\n");
-  for (int i = 0; i < 20; ++i) box_.Append("file", line);
+TEST_F(LastLinesTest, NoMoreThanTheLimitIsLookedThrough) {
+  constexpr int64_t kMost = 2 << 20;
+  box_.Write("file", "first\n" + std::string(3 << 20, 'x'));
   int scans = 0;
-  EXPECT_EQ(Find((20 << 20) + 6, 2, &scans), (20 << 20) + 6 - kMost);
-  // A piece at a time: the loop is not to be held up.
-  EXPECT_EQ(scans, 16);
+  EXPECT_EQ(Find((3 << 20) + 6, 2, &scans, kMost), (3 << 20) + 6 - kMost);
+  EXPECT_TRUE(cut_);
+  // A piece at a time: others are to have their turn.
+  EXPECT_EQ(scans, 2);
   // The newline is the first byte beyond what is looked through, then the last
   // one within.
-  EXPECT_EQ(Find(kMost + 6, 1, &scans), 6);
-  EXPECT_EQ(Find(kMost + 5, 1, &scans), 5 + 1);
+  EXPECT_EQ(Find(kMost + 6, 1, &scans, kMost), 6);
+  EXPECT_TRUE(cut_);
+  EXPECT_EQ(Find(kMost + 5, 1, &scans, kMost), 5 + 1);
+  EXPECT_FALSE(cut_);
 }
 
 TEST_F(LastLinesTest, AFileThatWasTruncatedMeanwhileIsReadFromItsStart) {

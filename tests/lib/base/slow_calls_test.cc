@@ -1,10 +1,12 @@
-#include "agent/metrics/slow_calls.h"
+#include "lib/base/slow_calls.h"
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
@@ -19,7 +22,7 @@
 #include "gtest/gtest.h"
 #include "lib/base/unique_fd.h"
 
-namespace specula::agent {
+namespace specula {
 namespace {
 
 using ::testing::ElementsAre;
@@ -32,6 +35,12 @@ constexpr absl::Duration kLong = absl::Minutes(2);
 constexpr absl::Duration kShort = absl::Milliseconds(50);
 // For those that are given up, and enough for those that are not.
 constexpr absl::Duration kFair = absl::Seconds(3);
+
+SlowCalls::Options With(absl::Duration limit, int most_stuck) {
+  return {.kinds = {{.lane = 0, .most_stuck = most_stuck}},
+          .limit = limit,
+          .patience = absl::Milliseconds(5)};
+}
 
 // A pipe that a call reads from, as one that is stuck in the kernel.
 class Stuck {
@@ -110,7 +119,7 @@ std::vector<std::string> RunAndWait(SlowCalls& slow,
 
 // Until a call with `key` comes in time; hangs if that is never.
 void RunUntilFine(SlowCalls& slow, const std::string& key) {
-  while (!RunAndWait(slow, {{key, [] { return nullptr; }}}).empty()) {
+  while (!RunAndWait(slow, {{0, key, [] { return nullptr; }}}).empty()) {
     absl::SleepFor(absl::Milliseconds(1));
   }
 }
@@ -121,11 +130,11 @@ std::function<SlowCalls::Apply()> Sets(std::atomic<int>* number, int value) {
 }
 
 TEST(SlowCallsTest, EveryCallIsAppliedBeforeDone) {
-  SlowCalls slow(kLong, 8);
+  SlowCalls slow(With(kLong, 8));
   std::atomic<int> a = 0, b = 0;
   int seen_a = 0, seen_b = 0;
   absl::Notification done;
-  slow.Run({{"a", Sets(&a, 1)}, {"b", Sets(&b, 2)}},
+  slow.Run({{0, "a", Sets(&a, 1)}, {0, "b", Sets(&b, 2)}},
            [&](const std::vector<std::string>& stuck) {
              EXPECT_THAT(stuck, IsEmpty());
              seen_a = a;
@@ -138,7 +147,7 @@ TEST(SlowCallsTest, EveryCallIsAppliedBeforeDone) {
 }
 
 TEST(SlowCallsTest, NothingToCallIsDoneAtOnce) {
-  SlowCalls slow(kLong, 8);
+  SlowCalls slow(With(kLong, 8));
   Result result;
   slow.Run({}, result.Done());
   EXPECT_EQ(result.times(), 1);
@@ -146,20 +155,20 @@ TEST(SlowCallsTest, NothingToCallIsDoneAtOnce) {
 }
 
 TEST(SlowCallsTest, ACallMayGiveNothingBack) {
-  SlowCalls slow(kLong, 8);
-  EXPECT_THAT(RunAndWait(slow, {{"a", [] { return nullptr; }}}), IsEmpty());
+  SlowCalls slow(With(kLong, 8));
+  EXPECT_THAT(RunAndWait(slow, {{0, "a", [] { return nullptr; }}}), IsEmpty());
 }
 
 TEST(SlowCallsTest, CallsRunSideBySide) {
-  SlowCalls slow(kLong, 8);
+  SlowCalls slow(With(kLong, 8));
   absl::Notification first, second;
-  EXPECT_THAT(RunAndWait(slow, {{"a",
+  EXPECT_THAT(RunAndWait(slow, {{0, "a",
                                  [&]() -> SlowCalls::Apply {
                                    first.Notify();
                                    second.WaitForNotification();
                                    return nullptr;
                                  }},
-                                {"b",
+                                {0, "b",
                                  [&]() -> SlowCalls::Apply {
                                    first.WaitForNotification();
                                    second.Notify();
@@ -171,9 +180,9 @@ TEST(SlowCallsTest, CallsRunSideBySide) {
 TEST(SlowCallsTest, AStuckCallIsGivenUpAndTheOthersCount) {
   Stuck pipe;
   std::atomic<int> late = 0, fine = 0;
-  SlowCalls slow(kFair, 8);
-  EXPECT_THAT(RunAndWait(slow, {{"dead", pipe.Call([&] { late = 1; })},
-                                {"fine", Sets(&fine, 1)}}),
+  SlowCalls slow(With(kFair, 8));
+  EXPECT_THAT(RunAndWait(slow, {{0, "dead", pipe.Call([&] { late = 1; })},
+                                {0, "fine", Sets(&fine, 1)}}),
               ElementsAre("dead"));
   EXPECT_EQ(fine, 1);
   // What comes back later is thrown away.
@@ -184,8 +193,9 @@ TEST(SlowCallsTest, AStuckCallIsGivenUpAndTheOthersCount) {
 
 TEST(SlowCallsTest, AKeyThatIsOutIsRefusedAtOnceAndWorksAgainLater) {
   Stuck pipe;
-  SlowCalls slow(kFair, 8);
-  ASSERT_THAT(RunAndWait(slow, {{"dead", pipe.Call()}}), ElementsAre("dead"));
+  SlowCalls slow(With(kFair, 8));
+  ASSERT_THAT(RunAndWait(slow, {{0, "dead", pipe.Call()}}),
+              ElementsAre("dead"));
   std::atomic<int> runs = 0;
   auto count = [&]() -> SlowCalls::Apply {
     ++runs;
@@ -194,28 +204,29 @@ TEST(SlowCallsTest, AKeyThatIsOutIsRefusedAtOnceAndWorksAgainLater) {
   {
     // Nothing to wait for: done before Run returns.
     Result result;
-    slow.Run({{"dead", count}}, result.Done());
+    slow.Run({{0, "dead", count}}, result.Done());
     EXPECT_EQ(result.times(), 1);
     EXPECT_THAT(result.Wait(), ElementsAre("dead"));
   }
   std::atomic<int> fine = 0;
-  EXPECT_THAT(RunAndWait(slow, {{"dead", count}, {"fine", Sets(&fine, 1)}}),
-              ElementsAre("dead"));
+  EXPECT_THAT(
+      RunAndWait(slow, {{0, "dead", count}, {0, "fine", Sets(&fine, 1)}}),
+      ElementsAre("dead"));
   EXPECT_EQ(fine, 1) << "other keys are unaffected";
   EXPECT_EQ(runs, 0) << "what is refused is not run, not even later";
   pipe.Release();
   // The thread that was stuck comes back in its own time.
-  while (!RunAndWait(slow, {{"dead", count}}).empty()) {
+  while (!RunAndWait(slow, {{0, "dead", count}}).empty()) {
     absl::SleepFor(absl::Milliseconds(1));
   }
   EXPECT_GE(runs, 1);
   const int before = runs;
-  EXPECT_THAT(RunAndWait(slow, {{"dead", count}}), IsEmpty());
+  EXPECT_THAT(RunAndWait(slow, {{0, "dead", count}}), IsEmpty());
   EXPECT_EQ(runs, before + 1);
 }
 
 TEST(SlowCallsTest, CallsOfOneKeyRunOneAfterTheOtherAndAllSucceed) {
-  SlowCalls slow(kLong, 8);
+  SlowCalls slow(With(kLong, 8));
   constexpr int kRuns = 50;
   std::atomic<int> now = 0, most = 0, ran = 0, applied = 0;
   auto call = [&]() -> SlowCalls::Apply {
@@ -234,7 +245,7 @@ TEST(SlowCallsTest, CallsOfOneKeyRunOneAfterTheOtherAndAllSucceed) {
   for (int t = 0; t < 2; ++t) {
     threads.emplace_back([&, t] {
       for (int i = t; i < kRuns; i += 2) {
-        slow.Run({{"same", call}}, results[i]->Done());
+        slow.Run({{0, "same", call}}, results[i]->Done());
       }
     });
   }
@@ -247,12 +258,12 @@ TEST(SlowCallsTest, CallsOfOneKeyRunOneAfterTheOtherAndAllSucceed) {
 
 TEST(SlowCallsTest, WhoWaitsBehindAStuckCallIsGivenUpToo) {
   Stuck pipe;
-  SlowCalls slow(absl::Milliseconds(200), 8);
+  SlowCalls slow(With(absl::Milliseconds(200), 8));
   Result first, second;
   std::atomic<int> ran = 0;
-  slow.Run({{"dead", pipe.Call()}}, first.Done());
+  slow.Run({{0, "dead", pipe.Call()}}, first.Done());
   pipe.WaitUntilEntered();
-  slow.Run({{"dead",
+  slow.Run({{0, "dead",
              [&]() -> SlowCalls::Apply {
                ++ran;
                return nullptr;
@@ -262,7 +273,7 @@ TEST(SlowCallsTest, WhoWaitsBehindAStuckCallIsGivenUpToo) {
   EXPECT_THAT(second.Wait(), ElementsAre("dead"));
   pipe.Release();
   std::atomic<int> fine = 0;
-  while (!RunAndWait(slow, {{"dead", Sets(&fine, 1)}}).empty()) {
+  while (!RunAndWait(slow, {{0, "dead", Sets(&fine, 1)}}).empty()) {
     absl::SleepFor(absl::Milliseconds(1));
   }
   EXPECT_EQ(fine, 1);
@@ -272,17 +283,18 @@ TEST(SlowCallsTest, WhoWaitsBehindAStuckCallIsGivenUpToo) {
 TEST(SlowCallsTest, OneDeadKeyCostsOneThread) {
   // Two threads: if a dead key could take both, "fine" would never run.
   Stuck pipe;
-  SlowCalls slow(kShort, 2);
+  SlowCalls slow(With(kShort, 2));
   for (int i = 0; i < 5; ++i) {
-    EXPECT_THAT(RunAndWait(slow, {{"dead", pipe.Call()}}), ElementsAre("dead"));
+    EXPECT_THAT(RunAndWait(slow, {{0, "dead", pipe.Call()}}),
+                ElementsAre("dead"));
   }
-  SlowCalls patient(kLong, 2);
+  SlowCalls patient(With(kLong, 2));
   std::vector<std::unique_ptr<Result>> waiting;
   for (int i = 0; i < 5; ++i) {
     waiting.push_back(std::make_unique<Result>());
-    patient.Run({{"dead", pipe.Call()}}, waiting.back()->Done());
+    patient.Run({{0, "dead", pipe.Call()}}, waiting.back()->Done());
   }
-  EXPECT_THAT(RunAndWait(patient, {{"fine", [] { return nullptr; }}}),
+  EXPECT_THAT(RunAndWait(patient, {{0, "fine", [] { return nullptr; }}}),
               IsEmpty());
   pipe.Release();
   for (auto& result : waiting) EXPECT_THAT(result->Wait(), IsEmpty());
@@ -290,10 +302,10 @@ TEST(SlowCallsTest, OneDeadKeyCostsOneThread) {
 
 TEST(SlowCallsTest, WithoutAFreeThreadCallsAreGivenUpAndThenGoOn) {
   Stuck pipe;
-  SlowCalls slow(kShort, 2);
-  EXPECT_THAT(RunAndWait(slow, {{"a", pipe.Call()},
-                                {"b", pipe.Call()},
-                                {"c", [] { return nullptr; }}}),
+  SlowCalls slow(With(kShort, 2));
+  EXPECT_THAT(RunAndWait(slow, {{0, "a", pipe.Call()},
+                                {0, "b", pipe.Call()},
+                                {0, "c", [] { return nullptr; }}}),
               ElementsAre("a", "b", "c"));
   pipe.Release();
   for (const char* key : {"a", "b", "c"}) {
@@ -304,10 +316,10 @@ TEST(SlowCallsTest, WithoutAFreeThreadCallsAreGivenUpAndThenGoOn) {
 TEST(SlowCallsTest, EachBatchHasItsOwnTime) {
   // The watchdog sleeps and is used again.
   Stuck pipe;
-  SlowCalls slow(kShort, 8);
+  SlowCalls slow(With(kShort, 8));
   for (int round = 0; round < 3; ++round) {
     const std::string key = "dead" + std::to_string(round);
-    EXPECT_THAT(RunAndWait(slow, {{key, pipe.Call()}}), ElementsAre(key));
+    EXPECT_THAT(RunAndWait(slow, {{0, key, pipe.Call()}}), ElementsAre(key));
     RunUntilFine(slow, "fine");
   }
   pipe.Release();
@@ -315,9 +327,9 @@ TEST(SlowCallsTest, EachBatchHasItsOwnTime) {
 
 TEST(SlowCallsTest, ACallThatReturnsAtItsDeadlineLeavesItsKeyUsable) {
   constexpr absl::Duration kLimit = absl::Milliseconds(2);
-  SlowCalls slow(kLimit, 2);
+  SlowCalls slow(With(kLimit, 2));
   for (int i = 0; i < 300; ++i) {
-    RunAndWait(slow, {{"edge", [&]() -> SlowCalls::Apply {
+    RunAndWait(slow, {{0, "edge", [&]() -> SlowCalls::Apply {
                          absl::SleepFor(kLimit - absl::Microseconds(150 - i));
                          return nullptr;
                        }}});
@@ -326,10 +338,10 @@ TEST(SlowCallsTest, ACallThatReturnsAtItsDeadlineLeavesItsKeyUsable) {
 }
 
 TEST(SlowCallsTest, DoneMayRunTheNext) {
-  SlowCalls slow(kLong, 2);
+  SlowCalls slow(With(kLong, 2));
   Result result;
-  slow.Run({{"a", [] { return nullptr; }}}, [&](std::vector<std::string>) {
-    slow.Run({{"a", [] { return nullptr; }}}, result.Done());
+  slow.Run({{0, "a", [] { return nullptr; }}}, [&](std::vector<std::string>) {
+    slow.Run({{0, "a", [] { return nullptr; }}}, result.Done());
   });
   EXPECT_THAT(result.Wait(), IsEmpty());
 }
@@ -337,8 +349,8 @@ TEST(SlowCallsTest, DoneMayRunTheNext) {
 TEST(SlowCallsTest, DestructionWhileACallIsOutIsSafe) {
   Stuck pipe;
   auto touched = std::make_unique<int>(0);
-  auto slow = std::make_unique<SlowCalls>(kLong, 8);
-  slow->Run({{"out", pipe.Call([&] { *touched = 1; })}},
+  auto slow = std::make_unique<SlowCalls>(With(kLong, 8));
+  slow->Run({{0, "out", pipe.Call([&] { *touched = 1; })}},
             [&](std::vector<std::string>) { *touched = 2; });
   pipe.WaitUntilEntered();
   slow.reset();
@@ -352,8 +364,8 @@ TEST(SlowCallsTest, DestructionWaitsForADoneThatRuns) {
     Stuck pipe;
     absl::Notification running;
     std::atomic<bool> ended = false;
-    auto slow = std::make_unique<SlowCalls>(stuck ? kShort : kLong, 8);
-    slow->Run({{"a", stuck ? pipe.Call() : [] { return nullptr; }}},
+    auto slow = std::make_unique<SlowCalls>(With(stuck ? kShort : kLong, 8));
+    slow->Run({{0, "a", stuck ? pipe.Call() : [] { return nullptr; }}},
               [&](std::vector<std::string>) {
                 running.Notify();
                 absl::SleepFor(absl::Milliseconds(100));
@@ -367,15 +379,15 @@ TEST(SlowCallsTest, DestructionWaitsForADoneThatRuns) {
 
 TEST(SlowCallsTest, DestructionForgetsWhatWaits) {
   Stuck pipe;
-  auto slow = std::make_unique<SlowCalls>(kLong, 1);
+  auto slow = std::make_unique<SlowCalls>(With(kLong, 1));
   Result result;
   std::atomic<int> ran = 0;
   auto count = [&]() -> SlowCalls::Apply {
     ++ran;
     return nullptr;
   };
-  slow->Run({{"a", pipe.Call()}, {"b", count}}, result.Done());
-  slow->Run({{"a", count}}, result.Done());
+  slow->Run({{0, "a", pipe.Call()}, {0, "b", count}}, result.Done());
+  slow->Run({{0, "a", count}}, result.Done());
   pipe.WaitUntilEntered();
   slow.reset();
   pipe.Release();
@@ -384,5 +396,153 @@ TEST(SlowCallsTest, DestructionForgetsWhatWaits) {
   EXPECT_EQ(ran, 0);
 }
 
+// Two kinds in one lane, of which each may keep two threads.
+SlowCalls::Options TwoKinds(absl::Duration limit) {
+  SlowCalls::Options options = With(limit, 2);
+  options.kinds.push_back(options.kinds[0]);
+  return options;
+}
+
+TEST(SlowCallsTest, TroubleOfOneKindTakesNoThreadFromAnother) {
+  Stuck pipe;
+  SlowCalls slow(TwoKinds(absl::Milliseconds(500)));
+  std::vector<SlowCalls::Call> dead;
+  for (int i = 0; i < 9; ++i) {
+    dead.push_back({0, absl::StrCat("dead", i), pipe.Call()});
+  }
+  std::atomic<int> fine = 0;
+  dead.push_back({1, "fine", Sets(&fine, 1)});
+  EXPECT_EQ(RunAndWait(slow, std::move(dead)).size(), 9u);
+  EXPECT_EQ(fine, 1);
+  // All of its threads are gone by now, which is known at once.
+  EXPECT_THAT(RunAndWait(slow, {{0, "other", [] { return nullptr; }}}),
+              ElementsAre("other"));
+  EXPECT_THAT(RunAndWait(slow, {{1, "fine", [] { return nullptr; }}}),
+              IsEmpty());
+  pipe.Release();
+}
+
+TEST(SlowCallsTest, RunsOfOneLaneTakeTurns) {
+  absl::Notification begun, go;
+  std::atomic<int> ran = 0;
+  Result first, second;
+  std::vector<SlowCalls::Call> many;
+  many.push_back({0, "first", [&]() -> SlowCalls::Apply {
+                    begun.Notify();
+                    go.WaitForNotification();
+                    return nullptr;
+                  }});
+  for (int i = 0; i < 100; ++i) {
+    many.push_back({0, absl::StrCat(i), [&]() -> SlowCalls::Apply {
+                      ++ran;
+                      return nullptr;
+                    }});
+  }
+  SlowCalls::Options patient = With(kLong, 8);
+  patient.patience = kLong;
+  SlowCalls one_hand(patient);
+  one_hand.Run(std::move(many), first.Done());
+  begun.WaitForNotification();
+  int before = -1;
+  one_hand.Run({{0, "short",
+                 [&]() -> SlowCalls::Apply {
+                   before = ran;
+                   return nullptr;
+                 }}},
+               second.Done());
+  go.Notify();
+  second.Wait();
+  first.Wait();
+  EXPECT_LE(before, 2) << "it did not wait for all hundred";
+}
+
+TEST(SlowCallsTest, WhatIsStartedRunsHoweverLateItIs) {
+  Stuck pipe;
+  SlowCalls slow(With(kShort, 1));
+  absl::Notification late, ended, next;
+  std::atomic<int> times = 0;
+  slow.Start({0, "a",
+              [&, call = pipe.Call()]() -> SlowCalls::Apply {
+                call();
+                ended.Notify();
+                return nullptr;
+              }},
+             [&] {
+               ++times;
+               late.Notify();
+             });
+  late.WaitForNotification();
+  EXPECT_FALSE(ended.HasBeenNotified());
+  // Neither of the same key nor of another is dropped.
+  slow.Start({0, "b",
+              [&]() -> SlowCalls::Apply {
+                next.Notify();
+                return nullptr;
+              }},
+             nullptr);
+  pipe.Release();
+  ended.WaitForNotification();
+  next.WaitForNotification();
+  EXPECT_EQ(times, 1);
+}
+
+int ThreadsOfThisProcess() {
+  int count = 0;
+  for ([[maybe_unused]] const auto& entry :
+       std::filesystem::directory_iterator("/proc/self/task")) {
+    ++count;
+  }
+  return count;
+}
+
+TEST(SlowCallsTest, ThreadsThatCameBackAreGivenUp) {
+  const int before = ThreadsOfThisProcess();
+  SlowCalls slow(With(kShort, 8));
+  {
+    Stuck pipe;
+    std::vector<SlowCalls::Call> dead;
+    for (int i = 0; i < 8; ++i)
+      dead.push_back({0, absl::StrCat("dead", i), pipe.Call()});
+    RunAndWait(slow, std::move(dead));
+    EXPECT_GE(ThreadsOfThisProcess(), before + 2);
+    pipe.Release();
+    pipe.WaitUntilForgotten();
+  }
+  // One hand and the watchdog; and what this test's own threads were.
+  while (ThreadsOfThisProcess() > before + 2) {
+    RunUntilFine(slow, "fine");
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+}
+
+TEST(SlowCallsTest, AChildThatIsForkedWhileItIsStillCanUseLocks) {
+  SlowCalls slow(With(kLong, 8));
+  std::atomic<bool> stop = false;
+  std::thread busy([&] {
+    for (int i = 0; !stop; ++i) {
+      RunAndWait(slow, {{0, absl::StrCat(i % 7), [] {
+                           absl::SleepFor(absl::Microseconds(50));
+                           return nullptr;
+                         }}});
+    }
+  });
+  for (int i = 0; i < 30; ++i) {
+    pid_t child = -1;
+    slow.WhileStill([&] {
+      child = fork();
+      if (child != 0) return;
+      SlowCalls own(With(kLong, 2));
+      const bool fine =
+          RunAndWait(own, {{0, "a", [] { return nullptr; }}}).empty();
+      _exit(fine ? 0 : 1);
+    });
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+  }
+  stop = true;
+  busy.join();
+}
+
 }  // namespace
-}  // namespace specula::agent
+}  // namespace specula
