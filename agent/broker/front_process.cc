@@ -91,11 +91,13 @@ absl::StatusOr<pid_t> StartFront(const RunFront& run,
   if (!status.ok()) {
     Log(LogLevel::kError, "the front cannot start",
         {{"reason", status.message()}});
+    FlushLog();
     _exit(1);
   }
   // Not exit: the broker's destructors and buffers are not the front's to run.
   const int code = run(std::move(kept));
   fflush(nullptr);
+  FlushLog();
   _exit(code);
 }
 

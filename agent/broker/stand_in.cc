@@ -55,6 +55,7 @@ int RunBehindStandIn(const std::function<int()>& run) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   const int code = getppid() == parent ? run() : 1;
   fflush(nullptr);
+  FlushLog();
   _exit(code);
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "lib/base/token_bucket.h"
 
 namespace specula {
@@ -28,8 +29,22 @@ struct LogField {
 //   time=2026-11-20T19:04:05.123Z level=info msg="listening" address=[::]:60120
 // Values are quoted where needed; no byte of a value can end the line or forge
 // a field. Thread-safe. Never give it a secret.
+//
+// Never blocks: a thread writes, in the order of the calls, and ends when it
+// has nothing more to write. While standard error is not read, up to 256 KiB
+// wait. Lines beyond that are dropped until half of it is written; a line in
+// their place counts them (dropped=N) and says since when. A fork is safe; the
+// child has nothing of what waits.
 void Log(LogLevel level, absl::string_view message,
          std::initializer_list<LogField> fields = {});
+
+// Blocks until all that was logged is written, or `limit` is over. exit(3) does
+// it by itself; call it before _exit(2). Async-signal-safe after the first Log.
+void FlushLog(absl::Duration limit = absl::Milliseconds(500));
+
+// Returns how many lines were dropped that the log itself does not tell of yet.
+// Thread-safe.
+int64_t LogDropped();
 
 // A log line that a stranger can cause: at most 10 at once and 2 a second are
 // written, and the next one that is tells how many were not (suppressed=N).

@@ -1,8 +1,11 @@
 #include "lib/base/log.h"
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <thread>
@@ -28,23 +31,49 @@ std::string Line(absl::string_view message,
   return FormatLogLine("T", LogLevel::kInfo, message, fields);
 }
 
-// What `action` writes to standard error, which must fit into a pipe.
-std::string Captured(const std::function<void()>& action) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return "no pipe";
-  UniqueFd reader(ends[0]);
-  UniqueFd writer(ends[1]);
-  UniqueFd kept(dup(STDERR_FILENO));
-  dup2(writer.get(), STDERR_FILENO);
-  action();
-  dup2(kept.get(), STDERR_FILENO);
-  writer.Reset();
-  std::string text;
-  char buffer[4096];
-  for (ssize_t got; (got = read(reader.get(), buffer, sizeof(buffer))) > 0;) {
-    text.append(buffer, static_cast<size_t>(got));
+// Standard error as a pipe that is read when the test wants to.
+class PipedLog {
+ public:
+  PipedLog() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) abort();
+    reader_.Reset(ends[0]);
+    writer_.Reset(ends[1]);
+    dup2(writer_.get(), STDERR_FILENO);
   }
-  return text;
+  ~PipedLog() { dup2(kept_.get(), STDERR_FILENO); }
+
+  int writer() const { return writer_.get(); }
+
+  // All that was logged; the log is the test's own again.
+  std::string Read() {
+    std::string text;
+    std::thread reading([&] {
+      char buffer[4096];
+      for (ssize_t got;
+           (got = read(reader_.get(), buffer, sizeof(buffer))) > 0;) {
+        text.append(buffer, static_cast<size_t>(got));
+      }
+    });
+    FlushLog(kLong);
+    dup2(kept_.get(), STDERR_FILENO);
+    writer_.Reset();
+    reading.join();
+    return text;
+  }
+
+ private:
+  static constexpr absl::Duration kLong = absl::Minutes(2);
+
+  const UniqueFd kept_{dup(STDERR_FILENO)};
+  UniqueFd reader_, writer_;
+};
+
+// What `action` writes to standard error.
+std::string Captured(const std::function<void()>& action) {
+  PipedLog piped;
+  action();
+  return piped.Read();
 }
 
 // Reads a line of logfmt back: an own, strict reader of key=value and
@@ -234,6 +263,146 @@ TEST(LogTest, CountStartsAnewOnceItWasTold) {
   } else {
     EXPECT_THAT(text, EndsWith(absl::StrCat(" suppressed=", silent, "\n")));
   }
+}
+
+// The number after `key` in `line`; -1 if there is none.
+int64_t NumberOf(absl::string_view key, const std::string& line) {
+  const size_t at = line.find(absl::StrCat(" ", key, "="));
+  return at == std::string::npos ? -1
+                                 : std::stoll(line.substr(at + 2 + key.size()));
+}
+
+TEST(LogTest, LoggingDoesNotWaitForAReaderAndWhatIsDroppedIsCounted) {
+  constexpr int kCalls = 10000;
+  PipedLog piped;
+  for (int i = 0; i < kCalls; ++i)
+    Log(LogLevel::kInfo, "m", {{"i", i}, {"pad", std::string(60, 'x')}});
+  // A pipe and 256 KiB hold a third of it.
+  EXPECT_GT(LogDropped(), kCalls / 2);
+  const std::vector<std::string> lines =
+      absl::StrSplit(piped.Read(), '\n', absl::SkipEmpty());
+  EXPECT_EQ(LogDropped(), 0);
+  int64_t next = 0;
+  int64_t dropped = 0;
+  for (const std::string& line : lines) {
+    if (NumberOf("dropped", line) > 0) {
+      EXPECT_THAT(
+          line, MatchesRegex("time=[^ ]+ level=warning msg=\"lines of the log "
+                             "were dropped\" dropped=[0-9]+ since=2[^ ]+Z"));
+      dropped += NumberOf("dropped", line);
+      next += NumberOf("dropped", line);
+      continue;
+    }
+    ASSERT_EQ(NumberOf("i", line), next) << line;
+    ++next;
+  }
+  EXPECT_GT(dropped, 0);
+  EXPECT_EQ(next, kCalls);
+}
+
+TEST(LogTest, WhatWasDroppedIsToldBeforeTheNextLine) {
+  const std::string blank(1000, 'x');
+  PipedLog piped;
+  while (LogDropped() < 10) Log(LogLevel::kInfo, "m", {{"pad", blank}});
+  std::vector<std::string> lines =
+      absl::StrSplit(piped.Read(), '\n', absl::SkipEmpty());
+  // Nothing follows, so the count comes at the end.
+  EXPECT_EQ(NumberOf("dropped", lines.back()), 10);
+  const std::string text = Captured([] { Log(LogLevel::kInfo, "later"); });
+  EXPECT_THAT(text, Not(HasSubstr("dropped")));
+}
+
+TEST(LogTest, LinesComeWholeThroughAPipeThatDoesNotBlock) {
+  // A tenth fits into the pipe: the others wait for room.
+  constexpr int kCalls = 2000;
+  PipedLog piped;
+  fcntl(piped.writer(), F_SETFL, O_NONBLOCK);
+  for (int i = 0; i < kCalls; ++i)
+    Log(LogLevel::kInfo, "m", {{"i", i}, {"pad", std::string(60, 'x')}});
+  EXPECT_EQ(LogDropped(), 0);
+  const std::vector<std::string> lines =
+      absl::StrSplit(piped.Read(), '\n', absl::SkipEmpty());
+  ASSERT_EQ(lines.size(), static_cast<size_t>(kCalls));
+  for (int i = 0; i < kCalls; ++i) EXPECT_EQ(NumberOf("i", lines[i]), i);
+}
+
+TEST(LogTest, ALogThatCannotBeWrittenIsCounted) {
+  const UniqueFd kept(dup(STDERR_FILENO));
+  const UniqueFd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(full.valid());
+  dup2(full.get(), STDERR_FILENO);
+  for (int i = 0; i < 3; ++i) Log(LogLevel::kInfo, "lost");
+  FlushLog(absl::Minutes(2));
+  EXPECT_EQ(LogDropped(), 3);
+  dup2(kept.get(), STDERR_FILENO);
+  const std::string text = Captured([] { Log(LogLevel::kInfo, "again"); });
+  EXPECT_THAT(text, MatchesRegex(".* dropped=3 since=[^\n]+\n.* msg=again\n"));
+}
+
+TEST(LogTest, WhatIsLoggedAtTheEndComesOut) {
+  const auto leave = [](bool by_exit) {
+    for (int i = 0; i < 100; ++i) Log(LogLevel::kInfo, "m");
+    Log(LogLevel::kError, "this is why");
+    if (by_exit) exit(3);
+    FlushLog();
+    _exit(3);
+  };
+  EXPECT_EXIT(leave(true), ::testing::ExitedWithCode(3), "this is why");
+  EXPECT_EXIT(leave(false), ::testing::ExitedWithCode(3), "this is why");
+}
+
+TEST(LogTest, AnEndDoesNotWaitForAReader) {
+  const pid_t child = fork();
+  if (child == 0) {
+    PipedLog piped;
+    while (LogDropped() == 0) Log(LogLevel::kInfo, std::string(1000, 'x'));
+    exit(3);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 3) << status;
+}
+
+TEST(LogTest, AForkInTheMiddleOfLoggingTearsNothing) {
+  constexpr int kForks = 100;
+  std::atomic<bool> stop = false;
+  std::atomic<int> logged = 0;
+  PipedLog piped;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&] {
+      // Few enough that all of them fit.
+      while (!stop && logged < 1000) {
+        Log(LogLevel::kInfo, "parent", {{"i", logged++}});
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+      }
+    });
+  }
+  for (int i = 0; i < kForks; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      Log(LogLevel::kInfo, "child", {{"i", i}});
+      FlushLog(absl::Minutes(2));
+      _exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  // Each line once: the child has not written its parent's as well.
+  std::vector<std::string> lines =
+      absl::StrSplit(piped.Read(), '\n', absl::SkipEmpty());
+  int parents = 0;
+  int children = 0;
+  for (const std::string& line : lines) {
+    parents += absl::StrContains(line, " msg=parent ") ? 1 : 0;
+    children += absl::StrContains(line, " msg=child ") ? 1 : 0;
+  }
+  EXPECT_EQ(parents, logged);
+  EXPECT_EQ(children, kForks);
+  EXPECT_EQ(lines.size(), static_cast<size_t>(parents + children));
 }
 
 }  // namespace
