@@ -16,7 +16,6 @@
 #include "agent/broker/broker.h"
 #include "agent/broker/stand_in.h"
 #include "agent/directories.h"
-#include "agent/front/grpc_log.h"
 #include "agent/options.h"
 #include "agent/probe/probe.h"
 #include "lib/base/format.h"
@@ -25,6 +24,7 @@
 #include "lib/base/standard_fds.h"
 #include "lib/base/version.h"
 #include "lib/rpc/callback_threads.h"
+#include "lib/rpc/grpc_log.h"
 #include "lib/rpc/tls_policy.h"
 
 namespace {
@@ -44,7 +44,7 @@ int Fail(const absl::Status& status) {
 
 // What must be in place before the front's first thread and first use of gRPC.
 absl::Status PrepareFront(sigset_t& stop_signals) {
-  specula::agent::TakeGrpcLog();
+  specula::TakeGrpcLog();
   mallopt(M_ARENA_MAX,
           2);  // an arena for each of gRPC's threads costs megabytes
   // No core dump and no debugger of the same user reads the key.

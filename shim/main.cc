@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "lib/base/log.h"
 #include "lib/base/standard_fds.h"
+#include "lib/rpc/grpc_log.h"
 #include "lib/rpc/tls_policy.h"
 #include "shim/shim.h"
 
@@ -27,6 +28,7 @@ int Fail(const absl::Status& status) {
 
 // What must be in place before the first thread and first use of gRPC.
 absl::Status Prepare() {
+  specula::TakeGrpcLog();
   mallopt(M_ARENA_MAX,
           2);  // an arena for each of gRPC's threads costs megabytes
   // No core dump and no debugger of the same user reads a token or the key.

@@ -1,12 +1,13 @@
-#include "agent/front/grpc_log.h"
+#include "lib/rpc/grpc_log.h"
 
 #include <grpc/support/log.h>
+#include <signal.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "lib/base/log.h"
 
-namespace specula::agent {
+namespace specula {
 namespace {
 
 void Write(gpr_log_func_args* args) {
@@ -21,6 +22,10 @@ void Write(gpr_log_func_args* args) {
 
 }  // namespace
 
-void TakeGrpcLog() { gpr_set_log_function(&Write); }
+void TakeGrpcLog() {
+  gpr_set_log_function(&Write);
+  // It says what is wrong and aborts at once.
+  signal(SIGABRT, [](int) { FlushLog(); });
+}
 
-}  // namespace specula::agent
+}  // namespace specula
