@@ -3,12 +3,18 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <memory>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/log.h"
+#include "lib/base/slow_calls.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/version.h"
 #include "shim/listener.h"
@@ -59,10 +65,20 @@ struct Shim::Parts {
         drained(loop),
         reload(loop) {}
 
-  // Looks at the files again and again until `reload` is cancelled.
+  // What a look at the files has found.
+  struct Found {
+    MaterialFiles files;
+    std::optional<absl::StatusOr<Material>> material = {};
+    bool in_time = false;
+  };
+
+  // Looks at the files again and again until `reload` is cancelled, on a thread
+  // that may hang.
   void WatchFiles();
+  void Take(Found& found);
 
   boost::asio::io_context loop{1};
+  SlowCalls slow{SlowCalls::Options()};
   const TokenSet tokens;
   MaterialFiles files;
   const absl::Duration reload_interval;
@@ -76,26 +92,52 @@ struct Shim::Parts {
   boost::asio::signal_set signals;
   boost::asio::steady_timer drained;
   boost::asio::steady_timer reload;
+  bool reload_ended = false;
+  bool files_answer = true;
 };
 
 void Shim::Parts::WatchFiles() {
   reload.expires_after(absl::ToChronoNanoseconds(reload_interval));
   reload.async_wait([this](const boost::system::error_code& cancelled) {
     if (cancelled) return;
-    if (auto changed = files.Poll(); !changed.has_value()) {
-      // Nothing new.
-    } else if (!changed->ok()) {
-      Log(LogLevel::kError, "new TLS material is bad; the old stays in use",
-          {{"reason", changed->status().message()}});
-    } else {
-      tls = std::move((*changed)->tls);
-      translator.SetCredentials((*changed)->credentials);
-      Log(LogLevel::kInfo, "new TLS material is in use",
-          {{"expires", absl::FormatTime((*changed)->credentials.not_after,
-                                        absl::UTCTimeZone())}});
-    }
-    WatchFiles();
+    auto found = std::make_shared<Found>(Found{files});
+    const auto look = [found]() -> SlowCalls::Apply {
+      found->material = found->files.Poll();
+      return [found] { found->in_time = true; };
+    };
+    slow.Run({{0, "tls", look}},
+             [this, found](const std::vector<std::string>&) {
+               boost::asio::post(loop, [this, found] {
+                 if (reload_ended) return;
+                 Take(*found);
+                 WatchFiles();
+               });
+             });
   });
+}
+
+void Shim::Parts::Take(Found& found) {
+  // One that comes too late is forgotten, and what it saw is new next time.
+  if (found.in_time != files_answer) {
+    files_answer = found.in_time;
+    Log(files_answer ? LogLevel::kInfo : LogLevel::kError,
+        files_answer ? "TLS files answer again"
+                     : "TLS files do not answer; the old stay in use");
+  }
+  if (!found.in_time) return;
+  files = std::move(found.files);
+  if (!found.material.has_value()) return;
+  absl::StatusOr<Material>& changed = *found.material;
+  if (!changed.ok()) {
+    Log(LogLevel::kError, "new TLS material is bad; the old stays in use",
+        {{"reason", changed.status().message()}});
+    return;
+  }
+  tls = std::move(changed->tls);
+  translator.SetCredentials(changed->credentials);
+  Log(LogLevel::kInfo, "new TLS material is in use",
+      {{"expires", absl::FormatTime(changed->credentials.not_after,
+                                    absl::UTCTimeZone())}});
 }
 
 Shim::Shim(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -141,6 +183,7 @@ void Shim::Run() {
         if (error) return;
         Log(LogLevel::kInfo, "stopping", {{"signal", signal}});
         for (auto& listener : parts.listeners) listener->Stop();
+        parts.reload_ended = true;
         parts.reload.cancel();
         parts.sessions.DrainAll();
         parts.drained.expires_after(absl::ToChronoNanoseconds(kDrainWithin));
