@@ -23,6 +23,9 @@ constexpr rlim_t kOtherDescriptors = 128;
 // Longer than any unary call takes: statvfs of a dead NFS server gets 1 s.
 constexpr absl::Duration kLongestUnary = absl::Milliseconds(1500);
 
+// For a disk that does not answer; less than what the broker still waits.
+constexpr absl::Duration kLongestClose = absl::Seconds(1);
+
 // Raises the soft limit as far as it goes and lowers the caps to what it holds.
 AcceptorLimits FitToDescriptors(AcceptorLimits limits) {
   rlimit files;
@@ -54,15 +57,15 @@ AcceptorLimits FitToDescriptors(AcceptorLimits limits) {
 }  // namespace
 
 Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
-             std::unique_ptr<audit::Writer> audit, UniqueFd broker,
+             std::shared_ptr<audit::Writer> audit, UniqueFd broker,
              std::function<void(absl::Status)> lost)
     : tick_interval_(options.reload_interval),
       serving_interval_(options.serving_interval),
       material_(std::move(material)),
-      audit_(std::move(audit)),
-      denials_(*audit_),
+      audit_(AuditQueue::LogOf(std::move(audit)), slow_, loop_),
+      denials_(audit_),
       sampler_(slow_, options.proc_root),
-      about_(FactsOf(options), *material_),
+      about_(FactsOf(options), *material_, audit_),
       broker_(loop_, std::move(broker), std::move(lost)),
       tails_(loop_),
       gate_([material = material_.get()] { return material->trust(); },
@@ -70,7 +73,7 @@ Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
                    const absl::Status& why) {
               denials_.Denied(path, caller, why);
             }),
-      service_({loop_, slow_, sampler_, streams_, gate_, broker_, tails_, *audit_,
+      service_({loop_, slow_, sampler_, streams_, gate_, broker_, tails_, audit_,
                 about_}) {}
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(
@@ -78,7 +81,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(
     std::function<void(absl::Status)> lost) {
   ASSIGN_OR_RETURN(std::unique_ptr<TlsMaterial> material,
                    TlsMaterial::Load(options.tls));
-  ASSIGN_OR_RETURN(std::unique_ptr<audit::Writer> audit,
+  ASSIGN_OR_RETURN(std::shared_ptr<audit::Writer> audit,
                    audit::Writer::Open(options.audit_log, kVersion));
   std::unique_ptr<Agent> agent(new Agent(options, std::move(material),
                                          std::move(audit), std::move(broker),
@@ -168,7 +171,7 @@ void Agent::Shutdown(absl::Duration grace) {
       std::clamp(end - SteadyNow(), absl::ZeroDuration(), kLongestUnary));
   if (health_server_ != nullptr) health_server_->Shutdown(absl::ZeroDuration());
   loop_.Stop();
-  if (absl::Status closed = audit_->Close(); !closed.ok()) {
+  if (absl::Status closed = audit_.Close(kLongestClose); !closed.ok()) {
     Log(LogLevel::kError, "the audit log could not be closed",
         {{"reason", closed.message()}});
   }

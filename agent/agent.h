@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/front/about_agent.h"
+#include "agent/front/audit_queue.h"
 #include "agent/front/broker_link.h"
 #include "agent/front/call_audit.h"
 #include "agent/front/event_loop.h"
@@ -45,7 +46,7 @@ class Agent {
 
  private:
   Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
-        std::unique_ptr<audit::Writer> audit, UniqueFd broker,
+        std::shared_ptr<audit::Writer> audit, UniqueFd broker,
         std::function<void(absl::Status)> lost);
 
   // Once in reload_interval: files that changed, callers who are not trusted
@@ -65,12 +66,12 @@ class Agent {
   const absl::Duration tick_interval_;
   const absl::Duration serving_interval_;
   absl::Time next_serving_ = absl::InfinitePast();  // loop thread
-  std::unique_ptr<TlsMaterial> material_;
-  std::unique_ptr<audit::Writer> audit_;
-  DenialAudit denials_;
-  StreamSet streams_;
   EventLoop loop_;
   SlowCalls slow_{FrontSlowCalls()};
+  std::unique_ptr<TlsMaterial> material_;
+  AuditQueue audit_;
+  DenialAudit denials_;
+  StreamSet streams_;
   Sampler sampler_;
   AboutAgent about_;
   BrokerLink broker_;

@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "agent/metrics/to_proto.h"
+#include "lib/base/log.h"
 #include "lib/base/version.h"
 
 namespace specula::agent {
@@ -18,8 +20,9 @@ bool IsWithin(absl::string_view path, absl::string_view directory) {
 
 }  // namespace
 
-AboutAgent::AboutAgent(Facts facts, const TlsMaterial& material)
-    : facts_(std::move(facts)), material_(material) {}
+AboutAgent::AboutAgent(Facts facts, const TlsMaterial& material,
+                       const AuditQueue& audit)
+    : facts_(std::move(facts)), material_(material), audit_(audit) {}
 
 void AboutAgent::set_supervision(std::string supervision) {
   absl::MutexLock lock(&mutex_);
@@ -38,6 +41,12 @@ void AboutAgent::Fill(v1::StatusResponse* status) const {
   agent.set_commands_allowed(facts_.commands_allowed);
   agent.set_ceiling_hash(facts_.ceiling_hash);
   agent.set_configuration_hash(facts_.configuration_hash);
+  if (std::string problem = audit_.problem(); !problem.empty())
+    agent.add_problems(std::move(problem));
+  if (const int64_t dropped = LogDropped(); dropped > 0) {
+    agent.add_problems(absl::StrCat(
+        dropped, " lines of the log were dropped: standard error is not read"));
+  }
   // No call of its own to a file system that may not answer: this was asked.
   const v1::Filesystem* home =
       FilesystemOf(status->disk(), facts_.state_directory);

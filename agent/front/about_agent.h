@@ -6,12 +6,14 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "agent/front/audit_queue.h"
 #include "agent/front/tls_material.h"
 #include "specula/v1/specula.pb.h"
 
 namespace specula::agent {
 
-// What the agent says about itself beside what is measured. Thread-safe.
+// What the agent says about itself, its problems among it, beside what is
+// measured. Thread-safe.
 class AboutAgent {
  public:
   // What its configuration makes of it; see v1::Agent.
@@ -26,8 +28,8 @@ class AboutAgent {
     std::string state_directory;
   };
 
-  // `material` must outlive it.
-  AboutAgent(Facts facts, const TlsMaterial& material);
+  // `material` and `audit` must outlive it.
+  AboutAgent(Facts facts, const TlsMaterial& material, const AuditQueue& audit);
 
   // What the broker says of itself.
   void set_supervision(std::string supervision);
@@ -38,6 +40,7 @@ class AboutAgent {
  private:
   const Facts facts_;
   const TlsMaterial& material_;
+  const AuditQueue& audit_;
   mutable absl::Mutex mutex_;
   std::string supervision_ ABSL_GUARDED_BY(mutex_);
 };

@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/clock.h"
-#include "lib/base/log.h"
 
 namespace specula::agent {
 namespace {
@@ -29,10 +29,10 @@ void SetCaller(const Caller& caller, audit::Record& record) {
 
 }  // namespace
 
-CallAudit::CallAudit(audit::Writer& writer, absl::string_view rpc,
+CallAudit::CallAudit(AuditQueue& queue, absl::string_view rpc,
                      const Caller& caller, absl::string_view on_behalf,
                      absl::string_view peer)
-    : writer_(&writer), begin_(MonotonicNow()) {
+    : queue_(&queue), begin_(MonotonicNow()) {
   record_.id = NextId();
   record_.rpc = std::string(rpc);
   record_.on_behalf = std::string(on_behalf);
@@ -40,7 +40,7 @@ CallAudit::CallAudit(audit::Writer& writer, absl::string_view rpc,
   SetCaller(caller, record_);
 }
 
-absl::Status CallAudit::Started(const v1::Command& command) {
+void CallAudit::Started(const v1::Command& command, Done done) {
   audit::Record started = record_;
   started.shell = command.shell();
   started.argv.assign(command.argv().arguments().begin(),
@@ -49,10 +49,10 @@ absl::Status CallAudit::Started(const v1::Command& command) {
     started.env_names.push_back(name);
   started.cwd = command.working_directory();
   started.user = command.user();
-  return WriteStarted(std::move(started));
+  WriteStarted(std::move(started), std::move(done));
 }
 
-absl::Status CallAudit::Started(const v1::KillRequest& request) {
+void CallAudit::Started(const v1::KillRequest& request, Done done) {
   record_.pid = request.pid();
   if (request.has_start_ticks()) record_.start_ticks = request.start_ticks();
   audit::Record started = record_;
@@ -60,29 +60,28 @@ absl::Status CallAudit::Started(const v1::KillRequest& request) {
                         : request.signal() == 0 ? SIGTERM
                                                 : request.signal();
   started.tree = request.tree();
-  return WriteStarted(std::move(started));
+  WriteStarted(std::move(started), std::move(done));
 }
 
 void CallAudit::TailStarted(absl::string_view path) {
   record_.path = std::string(path);
-  if (absl::Status status = WriteStarted(record_); !status.ok()) {
-    Log(LogLevel::kError, "the audit log cannot be written",
-        {{"reason", status.message()}});
-  }
+  audit::Record started = record_;
+  started.stage = audit::Stage::kStarted;
+  started_ = true;
+  queue_->Append(std::move(started));
 }
 
-absl::Status CallAudit::WriteStarted(audit::Record started) {
+void CallAudit::WriteStarted(audit::Record started, Done done) {
   started.stage = audit::Stage::kStarted;
-  absl::Status status = writer_->Append(std::move(started));
-  if (status.ok()) {
-    started_ = true;
-    return status;
-  }
-  Log(LogLevel::kError, "the audit log cannot be written",
-      {{"reason", status.message()}});
-  return absl::UnavailableError(
-      absl::StrCat("refused, as the audit log of this host cannot be written: ",
-                   status.message()));
+  queue_->AppendBefore(std::move(started), [this, done = std::move(done)](
+                                               const absl::Status& status) {
+    started_ = status.ok();
+    done(started_ ? status
+                  : absl::UnavailableError(absl::StrCat(
+                        "refused, as the audit log of this host cannot be "
+                        "written: ",
+                        status.message())));
+  });
 }
 
 void CallAudit::SetPid(int64_t pid, int64_t start_ticks) {
@@ -122,11 +121,7 @@ void CallAudit::WriteEnded(audit::Record ended, int64_t sent_bytes) {
   ended.stage = audit::Stage::kEnded;
   ended.bytes_out = sent_bytes;
   ended.duration = MonotonicNow() - begin_;
-  // It has happened already; the writer counts what it could not write.
-  if (absl::Status status = writer_->Append(std::move(ended)); !status.ok()) {
-    Log(LogLevel::kError, "the audit log cannot be written",
-        {{"reason", status.message()}});
-  }
+  queue_->Append(std::move(ended));
 }
 
 void DenialAudit::Denied(absl::string_view rpc, const Caller* caller,
@@ -137,11 +132,14 @@ void DenialAudit::Denied(absl::string_view rpc, const Caller* caller,
   if (caller != nullptr) SetCaller(*caller, record);
   record.status_code = why.code();
   record.error = std::string(why.message());
-  if (absl::Status status = limiter_.Append(writer_, std::move(record));
-      !status.ok()) {
-    Log(LogLevel::kError, "the audit log cannot be written",
-        {{"reason", status.message()}});
+  if (!limiter_->Admit(record)) return;
+  std::function<void()> failed;
+  if (record.suppressed) {
+    failed = [limiter = limiter_, suppressed = *record.suppressed] {
+      limiter->Restore(suppressed);
+    };
   }
+  queue_.Append(std::move(record), std::move(failed));
 }
 
 }  // namespace specula::agent

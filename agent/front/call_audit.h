@@ -7,29 +7,31 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "agent/front/audit_queue.h"
 #include "agent/front/trust.h"
 #include "lib/audit/limit.h"
 #include "lib/audit/record.h"
-#include "lib/audit/writer.h"
 #include "specula/v1/specula.pb.h"
 
 namespace specula::agent {
 
 // What the audit log says of one call: who asked for what, before it is done,
-// and how it ended. Move-only; belongs to the call, on whatever thread that
-// lives.
+// and how it ended. Move-only; belongs to the call and, from Started on, to the
+// loop thread.
 class CallAudit {
  public:
-  // `writer` must outlive it. `rpc` is the method's name, `on_behalf` for whom
+  using Done = AuditQueue::Done;
+
+  // `queue` must outlive it. `rpc` is the method's name, `on_behalf` for whom
   // the caller, a shim, says that it acts, `peer` the caller's address as gRPC
   // tells it.
-  CallAudit(audit::Writer& writer, absl::string_view rpc, const Caller& caller,
+  CallAudit(AuditQueue& queue, absl::string_view rpc, const Caller& caller,
             absl::string_view on_behalf, absl::string_view peer);
 
-  // Before the effect. UNAVAILABLE if it cannot be written: then it must not be
-  // done.
-  absl::Status Started(const v1::Command& command);
-  absl::Status Started(const v1::KillRequest& request);
+  // Before the effect. Calls `done` on the loop, and must stay where it is
+  // until then; UNAVAILABLE if it cannot be written: then it must not be done.
+  void Started(const v1::Command& command, Done done);
+  void Started(const v1::KillRequest& request, Done done);
   // Reading changes nothing: it goes on without a record if need be.
   void TailStarted(absl::string_view path);
 
@@ -42,10 +44,10 @@ class CallAudit {
   void Ended(const absl::Status& status, int64_t sent_bytes);
 
  private:
-  absl::Status WriteStarted(audit::Record started);
+  void WriteStarted(audit::Record started, Done done);
   void WriteEnded(audit::Record ended, int64_t sent_bytes);
 
-  audit::Writer* writer_;
+  AuditQueue* queue_;
   audit::Record record_;  // what is the same in all records of the call
   absl::Duration begin_;
   bool started_ = false;
@@ -58,15 +60,16 @@ class CallAudit {
 // could only be guessed. Thread-safe.
 class DenialAudit {
  public:
-  // `writer` must outlive it.
-  explicit DenialAudit(audit::Writer& writer) : writer_(writer) {}
+  // `queue` must outlive it.
+  explicit DenialAudit(AuditQueue& queue)
+      : queue_(queue), limiter_(std::make_shared<audit::Limiter>()) {}
   // `caller` may be null where nobody is known.
   void Denied(absl::string_view rpc, const Caller* caller,
               const absl::Status& why);
 
  private:
-  audit::Writer& writer_;
-  audit::Limiter limiter_;
+  AuditQueue& queue_;
+  const std::shared_ptr<audit::Limiter> limiter_;  // shared with the queue
 };
 
 }  // namespace specula::agent

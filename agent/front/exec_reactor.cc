@@ -27,14 +27,24 @@ void ExecReactor::Begin() {
     return;
   }
   // Before the effect: what cannot be recorded is not done.
-  if (absl::Status recorded = audit_.Started(command_); !recorded.ok()) {
-    FinishWith(recorded);
+  awaited_ = Awaited::kRecord;
+  audit_.Started(command_, [this, spawn = *std::move(spawn)](
+                               const absl::Status& recorded) {
+    Recorded(recorded, spawn);
+  });
+}
+
+void ExecReactor::Recorded(const absl::Status& recorded,
+                           const broker::Spawn& spawn) {
+  awaited_ = Awaited::kNothing;
+  if (ending_ || !recorded.ok()) {
+    FinishWith(ending_ ? end_status_ : recorded);
     return;
   }
-  spawning_ = true;
+  awaited_ = Awaited::kSpawned;
   const std::string input = std::move(*command_.mutable_stdin());
   context_.broker.With([&](BrokerClient& client) {
-    client.Spawn(*spawn, input,
+    client.Spawn(spawn, input,
                  [this](absl::StatusOr<BrokerClient::Spawned> spawned) {
                    Spawned(std::move(spawned));
                  },
@@ -46,7 +56,7 @@ void ExecReactor::Begin() {
 }
 
 void ExecReactor::Spawned(absl::StatusOr<BrokerClient::Spawned> spawned) {
-  spawning_ = false;
+  awaited_ = Awaited::kNothing;
   if (!spawned.ok()) {
     FinishWith(ending_ ? end_status_ : spawned.status());
     return;
@@ -189,7 +199,7 @@ void ExecReactor::Written(bool ok) {
   }
   if (finished_) return;
   if (!ok) End(absl::CancelledError("the caller is gone"));
-  if (job_ == 0 && ending_ && !spawning_) {
+  if (job_ == 0 && ending_ && awaited_ == Awaited::kNothing) {
     FinishWith(end_status_);
     return;
   }
@@ -200,7 +210,8 @@ void ExecReactor::End(const absl::Status& status) {
   if (ending_ || finished_) return;
   ending_ = true;
   end_status_ = status;
-  if (spawning_) return;  // ended as soon as it is known what to end
+  // Ended as soon as it is known what to end.
+  if (awaited_ != Awaited::kNothing) return;
   if (job_ == 0) {
     FinishWith(status);
     return;

@@ -49,7 +49,11 @@ class ExecReactor final : public grpc::ServerWriteReactor<v1::ExecResponse>,
   const Caller& caller() const override { return *caller_; }
   void End(const absl::Status& status) override;
 
+  // What it waits for before there is a job; its end comes after that.
+  enum class Awaited { kNothing, kRecord, kSpawned };
+
   void Begin();
+  void Recorded(const absl::Status& recorded, const broker::Spawn& spawn);
   void Spawned(absl::StatusOr<BrokerClient::Spawned> spawned);
   void Exited(const broker::Exited& exited);
   void Gone(const broker::Gone& gone);
@@ -71,7 +75,7 @@ class ExecReactor final : public grpc::ServerWriteReactor<v1::ExecResponse>,
   CallAudit audit_;
   v1::Command command_;  // until it was spawned
 
-  bool spawning_ = false;
+  Awaited awaited_ = Awaited::kNothing;
   uint64_t job_ = 0;  // 0: none
   int64_t limit_bytes_ = 0;
   int64_t sent_bytes_ = 0;

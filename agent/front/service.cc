@@ -129,8 +129,8 @@ grpc::ServerUnaryReactor* Service::Start(grpc::CallbackServerContext* context,
   }
   auto audit = std::make_shared<CallAudit>(AuditOf(context, "Start", **caller));
   context_.loop.Post(
-      [this, caller = *caller, audit, request, response, reactor] {
-        RunStart(context_.broker, *caller, std::move(*audit), *request,
+      [this, context, caller = *caller, audit, request, response, reactor] {
+        RunStart(context_.broker, context, *caller, std::move(*audit), *request,
                  response, reactor);
       });
   return reactor;
@@ -146,8 +146,9 @@ grpc::ServerUnaryReactor* Service::Kill(grpc::CallbackServerContext* context,
     return reactor;
   }
   auto audit = std::make_shared<CallAudit>(AuditOf(context, "Kill", **caller));
-  context_.loop.Post([this, audit, request, response, reactor] {
-    RunKill(context_.broker, std::move(*audit), *request, response, reactor);
+  context_.loop.Post([this, context, audit, request, response, reactor] {
+    RunKill(context_.broker, context, std::move(*audit), *request, response,
+            reactor);
   });
   return reactor;
 }

@@ -2,6 +2,7 @@
 #define SPECULA_AGENT_FRONT_SERVICE_H_
 
 #include "agent/front/about_agent.h"
+#include "agent/front/audit_queue.h"
 #include "agent/front/broker_link.h"
 #include "agent/front/call_audit.h"
 #include "agent/front/event_loop.h"
@@ -31,7 +32,7 @@ class Service final : public v1::Specula::CallbackService {
     Gate& gate;
     BrokerLink& broker;
     TailHub& tails;
-    audit::Writer& audit;
+    AuditQueue& audit;
     const AboutAgent& about;
   };
   explicit Service(const Context& context);

@@ -4,24 +4,20 @@
 
 namespace specula::audit {
 
-absl::Status Limiter::Append(Writer& writer, Record record,
-                             absl::Duration now) {
-  int64_t suppressed = 0;
-  {
-    absl::MutexLock lock(&mutex_);
-    if (!bucket_.Take(1, now)) {
-      ++suppressed_;
-      return absl::OkStatus();
-    }
-    suppressed = std::exchange(suppressed_, 0);
+bool Limiter::Admit(Record& record, absl::Duration now) {
+  absl::MutexLock lock(&mutex_);
+  if (!bucket_.Take(1, now)) {
+    ++suppressed_;
+    return false;
   }
-  if (suppressed > 0) record.suppressed = suppressed;
-  absl::Status status = writer.Append(std::move(record));
-  if (!status.ok() && suppressed > 0) {
-    absl::MutexLock lock(&mutex_);
-    suppressed_ += suppressed;
-  }
-  return status;
+  if (const int64_t suppressed = std::exchange(suppressed_, 0); suppressed > 0)
+    record.suppressed = suppressed;
+  return true;
+}
+
+void Limiter::Restore(int64_t suppressed) {
+  absl::MutexLock lock(&mutex_);
+  suppressed_ += suppressed;
 }
 
 }  // namespace specula::audit

@@ -2,14 +2,11 @@
 #define SPECULA_LIB_AUDIT_LIMIT_H_
 
 #include <cstdint>
-#include <optional>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "lib/audit/record.h"
-#include "lib/audit/writer.h"
 #include "lib/base/clock.h"
 #include "lib/base/token_bucket.h"
 
@@ -21,12 +18,13 @@ namespace specula::audit {
 // kind, so that one kind does not hide another. Thread-safe.
 class Limiter {
  public:
-  // Writes the record, or counts it, which is OK as well. A record that cannot
-  // be written is counted by the writer (see Writer::Append), and what was
-  // suppressed before it is told later.
-  absl::Status Append(Writer& writer, Record record,
-                      absl::Duration now = MonotonicNow())
+  // Returns whether `record` is to be written, and lets it tell how many before
+  // it were not. One that is not is counted.
+  bool Admit(Record& record, absl::Duration now = MonotonicNow())
       ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Counts again what a record that could not be written would have told.
+  void Restore(int64_t suppressed) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   absl::Mutex mutex_;

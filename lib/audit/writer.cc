@@ -84,6 +84,11 @@ absl::Status Writer::Append(Record record) {
   return AppendLocked(std::move(record));
 }
 
+void Writer::AddLost(int64_t count, absl::string_view why) {
+  absl::MutexLock lock(&mutex_);
+  CountLost(count, why);
+}
+
 absl::Status Writer::Close() {
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(AppendLocked({.stage = Stage::kClosed, .pid = getpid()}));
@@ -186,10 +191,7 @@ absl::Status Writer::AppendLocked(Record record) {
   }
   absl::Status status = FollowPath();
   if (status.ok()) status = Write(std::move(record));
-  if (!status.ok()) {
-    AddToGap(status.message());
-    gap_->lost = gap_->lost.value_or(0) + 1;
-  }
+  if (!status.ok()) CountLost(1, status.message());
   return status;
 }
 
@@ -224,6 +226,11 @@ void Writer::AddToGap(absl::string_view why) {
   if (gap_) return;
   gap_ =
       Record{.stage = Stage::kGap, .pid = getpid(), .error = std::string(why)};
+}
+
+void Writer::CountLost(int64_t count, absl::string_view why) {
+  AddToGap(why);
+  gap_->lost = gap_->lost.value_or(0) + count;
 }
 
 void Writer::AddLine(Record record, Chain& chain, std::string& bytes) {

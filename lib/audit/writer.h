@@ -64,6 +64,12 @@ class Writer {
   // another program changed the file (copytruncate), a kGap says so.
   absl::Status Append(Record record) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Counts `count` records that could not be given to Append: the next one that
+  // is written has a kGap before it, as above. `why` is said if there is no
+  // other reason yet.
+  void AddLost(int64_t count, absl::string_view why)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Writes a record of stage kClosed and syncs the file. Every later call gives
   // FAILED_PRECONDITION.
   absl::Status Close() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -90,6 +96,8 @@ class Writer {
   void AddLine(Record record, Chain& chain, std::string& bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddToGap(absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CountLost(int64_t count, absl::string_view why)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CutBack() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string path_;

@@ -353,6 +353,19 @@ TEST_F(AuditWriterTest, ALostRecordIsCountedByTheNextOne) {
   EXPECT_EQ(Finding(VerifyTexts({Read(old), Read(path_)})), "intact");
 }
 
+TEST_F(AuditWriterTest, RecordsThatNeverCameAreCountedByTheNextOne) {
+  const std::unique_ptr<Writer> writer = Open();
+  writer->AddLost(3, "too many");
+  writer->AddLost(4, "later");
+  EXPECT_THAT(writer->Append(Exec("b")), IsOk());
+  EXPECT_THAT(writer->Append(Exec("c")), IsOk());
+  EXPECT_THAT(Stages(path_),
+              ElementsAre("opened", "gap", "started", "started"));
+  EXPECT_THAT(LinesOf(path_)[1], HasSubstr("\"stage\":\"gap\",\"lost\":7,"));
+  EXPECT_THAT(LinesOf(path_)[1], HasSubstr("too many"));
+  ExpectIntact(1);
+}
+
 // Fills the disk under a log by its records, then makes room.
 void FillAndFree(const std::string& path, const std::function<void()>& free) {
   absl::StatusOr<std::unique_ptr<Writer>> opened = Writer::Open(path, "1");
