@@ -125,11 +125,15 @@ const HostPort* Agent::health_address() const {
 }
 
 void Agent::Tick() {
-  material_->Poll();
-  streams_.EndIf(
-      [this](const Caller& caller) { return gate_.Recheck(caller); });
+  material_->Poll(slow_, loop_, [this] { EndUntrusted(); });
+  EndUntrusted();
   SayServing();
   loop_.After(tick_interval_, [this] { Tick(); });
+}
+
+void Agent::EndUntrusted() {
+  streams_.EndIf(
+      [this](const Caller& caller) { return gate_.Recheck(caller); });
 }
 
 void Agent::AskBroker() {

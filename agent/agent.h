@@ -53,6 +53,9 @@ class Agent {
   // any more.
   void Tick();
 
+  // Ends the streams of callers who are not trusted any more. On the loop.
+  void EndUntrusted();
+
   // Asks the broker what it is. On the loop.
   void AskBroker();
 

@@ -32,7 +32,7 @@ inline SlowCalls::Options FrontSlowCalls() {
       {.lane = 1, .most_stuck = 32},  // kRemoteFilesystems
       {.lane = 2, .most_stuck = 64},  // kTails
       {.lane = 3, .most_stuck = 1},   // kAuditLog
-      {.lane = 4, .most_stuck = 1},   // kTlsFiles
+      {.lane = 4, .most_stuck = 2},   // kTlsFiles
   };
   return options;
 }

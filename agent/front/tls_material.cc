@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "agent/slow_kinds.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
@@ -60,27 +61,34 @@ absl::StatusOr<std::unique_ptr<TlsMaterial>> TlsMaterial::Load(TlsPaths paths) {
   std::unique_ptr<TlsMaterial> material(new TlsMaterial(std::move(paths)));
   for (File* file :
        {&material->ca_, &material->certificate_, &material->key_}) {
-    Refresh(*file);
+    Take(LookAt(*file), *file);
   }
   RETURN_IF_ERROR(material->TakeIdentity());
   if (!material->denylist_.path.empty()) {
-    Refresh(material->denylist_);
+    Take(LookAt(material->denylist_), material->denylist_);
     RETURN_IF_ERROR(material->TakeDenylist());
   }
   return material;
 }
 
-bool TlsMaterial::Refresh(File& file) {
+TlsMaterial::Look TlsMaterial::LookAt(const File& file) {
   // The mark is taken before the content, so a write in between is seen next
   // time.
-  std::string mark = Mark(file.path);
-  if (!mark.empty() && mark == file.mark) return false;
-  file.mark = std::move(mark);
-  absl::StatusOr<std::string> content =
-      file.secret ? ReadSecretFile(file.path) : ReadFile(file.path);
+  Look look{Mark(file.path), std::nullopt};
+  if (look.mark.empty() || look.mark != file.mark) {
+    look.content =
+        file.secret ? ReadSecretFile(file.path) : ReadFile(file.path);
+  }
+  return look;
+}
+
+bool TlsMaterial::Take(Look look, File& file) {
+  file.mark = std::move(look.mark);
+  if (!look.content) return false;
+  const absl::StatusOr<std::string>& content = *look.content;
   const bool changed = content.status() != file.content.status() ||
                        (content.ok() && *content != *file.content);
-  file.content = std::move(content);
+  file.content = *std::move(look.content);
   return changed;
 }
 
@@ -147,7 +155,8 @@ absl::Status TlsMaterial::TakeIdentity() {
 }
 
 absl::Status TlsMaterial::TakeDenylist() {
-  absl::Status status = denylist_.content.status();
+  absl::Status status = denylist_hang_;
+  status.Update(denylist_.content.status());
   Denylist serials;
   if (status.ok()) {
     absl::StatusOr<Denylist> parsed = ParseDenylist(*denylist_.content);
@@ -165,42 +174,117 @@ absl::Status TlsMaterial::TakeDenylist() {
   return status;
 }
 
-void TlsMaterial::Poll() {
-  bool changed = false;
-  for (File* file : {&ca_, &certificate_, &key_}) changed |= Refresh(*file);
-  if (changed) {
-    identity_error_ = TakeIdentity();
-    if (identity_error_.ok()) {
-      Log(LogLevel::kInfo, "new TLS material is in use",
-          {{"certificate", certificate_.path},
-           {"expires",
-            absl::FormatTime(state().expire_time, absl::UTCTimeZone())}});
-    } else {
-      Log(LogLevel::kError, "new TLS material is bad; the old stays in use",
-          {{"reason", identity_error_.message()}});
-    }
+SlowCalls::Call TlsMaterial::LookLater(absl::string_view key,
+                                       std::shared_ptr<Group> group) {
+  return {kTlsFiles, std::string(key), [group]() -> SlowCalls::Apply {
+            std::vector<Look> looks;
+            for (const File& file : group->files) {
+              group->at = looks.size();
+              looks.push_back(LookAt(file));
+            }
+            return [group, looks = std::move(looks)] { group->looks = looks; };
+          }};
+}
+
+void TlsMaterial::Poll(SlowCalls& slow, EventLoop& loop,
+                       std::function<void()> changed) {
+  if (looking_) return;
+  looking_ = true;
+  const auto without_content = [](const File& file) {
+    return File{file.path, file.secret, file.mark, std::string()};
+  };
+  auto identity = std::make_shared<Group>();
+  for (const File* file : {&ca_, &certificate_, &key_})
+    identity->files.push_back(without_content(*file));
+  std::vector<SlowCalls::Call> calls = {LookLater("tls", identity)};
+  auto denylist = std::make_shared<Group>();
+  if (!denylist_.path.empty()) {
+    denylist->files.push_back(without_content(denylist_));
+    calls.push_back(LookLater("denylist", denylist));
   }
-  if (!denylist_.path.empty() && Refresh(denylist_)) {
-    changed = true;
-    denylist_error_ = TakeDenylist();
-    if (denylist_error_.ok()) {
-      Log(LogLevel::kInfo, "denylist was read",
-          {{"path", denylist_.path}, {"serials", trust()->denied.size()}});
-    } else {
-      Log(LogLevel::kError,
-          "denylist cannot be read; the old one stays in use and only methods "
-          "that "
-          "change nothing are allowed",
-          {{"reason", denylist_error_.message()}});
-    }
+  slow.Run(std::move(calls),
+           [this, &loop, identity, denylist,
+            changed = std::move(changed)](const std::vector<std::string>&) {
+             loop.Post([this, identity, denylist, changed] {
+               Looked(*identity, *denylist, changed);
+             });
+           });
+}
+
+bool TlsMaterial::SetHang(const Group& group, absl::Status& hang) {
+  const bool hangs = group.looks.size() < group.files.size();
+  if (hangs == !hang.ok()) return false;
+  // The file that it is about is known from the first look that hangs.
+  hang = hangs ? absl::UnavailableError(absl::StrCat(group.files[group.at].path,
+                                                     ": does not answer"))
+               : absl::OkStatus();
+  return true;
+}
+
+// What was found is taken over by the loop alone, file by file; a group that
+// does not answer leaves what is in use as it is.
+void TlsMaterial::Looked(Group& identity, Group& denylist,
+                         const std::function<void()>& changed) {
+  looking_ = false;
+  bool news = SetHang(identity, identity_hang_);
+  if (news && identity_hang_.ok()) {
+    Log(LogLevel::kInfo, "TLS files answer again");
+  } else if (news) {
+    Log(LogLevel::kError, "TLS files do not answer; the old stay in use",
+        {{"reason", identity_hang_.message()}});
   }
-  if (changed) SetError();
+  File* const files[] = {&ca_, &certificate_, &key_};
+  bool other = false;
+  for (size_t i = 0; i < identity.looks.size(); ++i)
+    other |= Take(std::move(identity.looks[i]), *files[i]);
+  if (other) TakeNewIdentity();
+  news |= other;
+
+  const bool turned = SetHang(denylist, denylist_hang_);
+  other = !denylist.looks.empty() &&
+          Take(std::move(denylist.looks.front()), denylist_);
+  if (turned || other) TakeNewDenylist();
+  news |= turned || other;
+
+  if (!news) return;
+  SetError();
+  changed();
+}
+
+void TlsMaterial::TakeNewIdentity() {
+  identity_error_ = TakeIdentity();
+  if (identity_error_.ok()) {
+    Log(LogLevel::kInfo, "new TLS material is in use",
+        {{"certificate", certificate_.path},
+         {"expires",
+          absl::FormatTime(state().expire_time, absl::UTCTimeZone())}});
+  } else {
+    Log(LogLevel::kError, "new TLS material is bad; the old stays in use",
+        {{"reason", identity_error_.message()}});
+  }
+}
+
+void TlsMaterial::TakeNewDenylist() {
+  denylist_error_ = TakeDenylist();
+  if (denylist_error_.ok()) {
+    Log(LogLevel::kInfo, "denylist was read",
+        {{"path", denylist_.path}, {"serials", trust()->denied.size()}});
+  } else {
+    Log(LogLevel::kError,
+        "denylist cannot be read; the old one stays in use and only methods "
+        "that "
+        "change nothing are allowed",
+        {{"reason", denylist_error_.message()}});
+  }
 }
 
 void TlsMaterial::SetError() {
   absl::MutexLock lock(&mutex_);
-  state_.error = std::string(!identity_error_.ok() ? identity_error_.message()
-                                                   : denylist_error_.message());
+  state_.error.clear();
+  for (const absl::Status* error :
+       {&identity_hang_, &identity_error_, &denylist_error_}) {
+    if (state_.error.empty()) state_.error = std::string(error->message());
+  }
 }
 
 std::shared_ptr<const Trust> TlsMaterial::trust() const {

@@ -4,8 +4,10 @@
 #include <grpcpp/security/auth_metadata_processor.h>
 #include <grpcpp/security/server_credentials.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +16,10 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "agent/front/event_loop.h"
 #include "agent/front/trust.h"
 #include "lib/base/log.h"
+#include "lib/base/slow_calls.h"
 #include "lib/base/unique_fd.h"
 
 namespace specula::agent {
@@ -42,9 +46,12 @@ class TlsMaterial {
   // Reads and checks everything. Errors name the file and what is wrong.
   static absl::StatusOr<std::unique_ptr<TlsMaterial>> Load(TlsPaths paths);
 
-  // Looks whether files have changed and takes over what is good. Call it about
-  // once a second. One thread at a time.
-  void Poll() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Looks whether files have changed, on threads of `slow` (kTlsFiles), and
+  // takes over what is good, on the loop, where it then calls `changed`. Call
+  // it about once a second, on the loop; it does nothing while a look is out.
+  // What does not answer within the limit of `slow` stays as it is, but that
+  // the denylist is as one that cannot be read. Both must outlive it.
+  void Poll(SlowCalls& slow, EventLoop& loop, std::function<void()> changed);
 
   // TLS 1.3 with a client certificate required, checked against trust();
   // `processor` runs before every handler; `refused` is told, on any thread,
@@ -82,18 +89,43 @@ class TlsMaterial {
 
   explicit TlsMaterial(TlsPaths paths);
 
-  // Reads `file` again if it has changed since; true if the content is another.
-  static bool Refresh(File& file);
+  // What a look at a file has found.
+  struct Look {
+    std::string mark;
+    // None: the mark is that of the last look.
+    std::optional<absl::StatusOr<std::string>> content;
+  };
+  // What one call looks at, in this order. Shared with the call, which may
+  // hang.
+  struct Group {
+    std::vector<File> files;  // without their content
+    std::atomic<size_t> at = 0;
+    std::vector<Look> looks;  // empty: it came too late
+  };
+
+  static Look LookAt(const File& file);
+  // Takes over what was found; true if the content is another.
+  static bool Take(Look look, File& file);
+  static SlowCalls::Call LookLater(absl::string_view key,
+                                   std::shared_ptr<Group> group);
+  void Looked(Group& identity, Group& denylist,
+              const std::function<void()>& changed);
+  // Takes note of whether the files of `group` answer; true if that is new.
+  static bool SetHang(const Group& group, absl::Status& hang);
   absl::StatusOr<Checked> CheckIdentity() const;
   absl::Status TakeIdentity() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status TakeDenylist() ABSL_LOCKS_EXCLUDED(mutex_);
+  void TakeNewIdentity();
+  void TakeNewDenylist();
   absl::Status Publish(const std::string& content, UniqueFd& place);
   void SetError() ABSL_LOCKS_EXCLUDED(mutex_);
 
   File ca_, certificate_, key_, denylist_;
   UniqueFd published_roots_, published_identity_;
   int64_t published_count_ = 0;
+  bool looking_ = false;
   absl::Status identity_error_, denylist_error_;
+  absl::Status identity_hang_, denylist_hang_;
   LimitedLog refusals_;
 
   mutable absl::Mutex mutex_;
