@@ -55,15 +55,13 @@ void CleanDescriptors() {
   }
 }
 
-// Each child takes a handful. The children get back what we were given.
-rlimit RaiseOpenFiles() {
-  rlimit given = {1024, 4096};
-  if (getrlimit(RLIMIT_NOFILE, &given) != 0) return given;
-  rlimit raised = given;
-  raised.rlim_cur =
-      std::max(given.rlim_cur, std::min(given.rlim_max, kMaxOpenFiles));
-  setrlimit(RLIMIT_NOFILE, &raised);
-  return given;
+// Each child takes a handful.
+void RaiseOpenFiles() {
+  rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur =
+      std::max(files.rlim_cur, std::min(files.rlim_max, kMaxOpenFiles));
+  setrlimit(RLIMIT_NOFILE, &files);
 }
 
 }  // namespace
@@ -76,7 +74,9 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Create(BrokerOptions options) {
 
 absl::Status Broker::Prepare() {
   CleanDescriptors();
-  options_.jobs.open_files = RaiseOpenFiles();
+  RaiseOpenFiles();
+  // It passes through an exec with the memory that a child shares with us.
+  prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
     return absl::ErrnoToStatus(errno, "prctl(PR_SET_CHILD_SUBREAPER)");
   }

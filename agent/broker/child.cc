@@ -11,13 +11,8 @@
 
 #include <cerrno>
 
+#include "agent/broker/child_attributes.h"
 #include "agent/broker/raw_syscall.h"
-
-// No instrumentation may call into a runtime from a stack that it does not
-// know.
-#define SPECULA_BARE                                                      \
-  __attribute__((no_sanitize("address", "undefined"), no_stack_protector, \
-                 no_instrument_function))
 
 namespace specula::agent {
 namespace {
@@ -114,17 +109,9 @@ SPECULA_BARE ChildReport Become(const ChildPlan& plan, int& report_fd) {
     return failed(ChildStep::kSession, result);
   }
   ResetSignals();
+  TakeFreshAttributes();
   if (const long result = PlaceDescriptors(plan, report_fd); result < 0) {
     return failed(ChildStep::kDescriptors, result);
-  }
-  RawSyscall(SYS_umask, 022);
-  RawSyscall(SYS_prlimit64, 0, RLIMIT_NOFILE, Arg(&plan.open_files), 0);
-  // No core files unless the program asks for them: the hard limit stays.
-  rlimit core;
-  if (RawSyscall(SYS_prlimit64, 0, RLIMIT_CORE, 0, Arg(&core)) == 0 &&
-      core.rlim_cur != 0) {
-    core.rlim_cur = 0;
-    RawSyscall(SYS_prlimit64, 0, RLIMIT_CORE, Arg(&core), 0);
   }
   if (const long result = BecomeUser(plan); result < 0)
     return failed(ChildStep::kUser, result);

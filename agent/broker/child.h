@@ -1,7 +1,6 @@
 #ifndef SPECULA_AGENT_BROKER_CHILD_H_
 #define SPECULA_AGENT_BROKER_CHILD_H_
 
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -36,7 +35,6 @@ struct ChildPlan {
   gid_t gid;
   const gid_t* groups;
   size_t group_count;
-  rlimit open_files;  // what the broker was given, before it raised its own
   const char* directory;
   bool directory_may_fail;      // then / is taken
   const char* const* programs;  // tried in this order, as execvp does

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/broker/oom_score.h"
 #include "lib/base/log.h"
 
 namespace specula::agent {
@@ -69,6 +70,7 @@ absl::StatusOr<pid_t> StartFront(const RunFront& run,
   if (pid < 0) return absl::ErrnoToStatus(errno, "fork(front)");
   if (pid > 0) return pid;
 
+  TakeOwnOomScore();
   // While its descriptors are still there.
   const absl::Status left =
       entered == nullptr ? absl::OkStatus() : entered->Leave();

@@ -260,7 +260,6 @@ absl::StatusOr<SpawnPlan> Jobs::Plan(JobId id, const broker::Spawn& command,
                                            : command.working_directory();
   if (becomes) plan.user = user;
   plan.ends_with_parent = !command.start();
-  plan.open_files = options_.open_files;
   return plan;
 }
 

@@ -35,8 +35,6 @@ struct JobsOptions {
   bool use_cgroups = true;
   std::string cgroup_base;  // for tests; empty: found
   pid_t stand_in = 0;       // see RunBehindStandIn; 0: there is none
-  // What the process was given, for its children.
-  std::optional<rlimit> open_files;
 };
 
 // All children that run for somebody: from the request through user, ceiling,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "agent/broker/oom_score.h"
 
 namespace specula::agent {
 namespace {
@@ -81,7 +82,9 @@ class Log {
                             int64_t max_bytes) {
   prctl(PR_SET_NAME, "specula-log");
   setsid();
-  for (int signal : {SIGTERM, SIGINT, SIGHUP}) ::signal(signal, SIG_IGN);
+  TakeOwnOomScore();
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGXFSZ})
+    ::signal(signal, SIG_IGN);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

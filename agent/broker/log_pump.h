@@ -37,8 +37,8 @@ void PumpLog(int in, UniqueFd log, const std::string& path, int64_t max_bytes);
 
 // The helper: forks, and in the child runs PumpLog and exits. It ignores TERM,
 // INT and HUP, so that the last words of a program that ends with the system
-// are kept. From a single-threaded process only. Its pid; the caller waits for
-// it.
+// are kept, and XFSZ, as a log that may not grow is a full disk. From a
+// single-threaded process only. Its pid; the caller waits for it.
 absl::StatusOr<pid_t> StartLogPump(int in, UniqueFd log,
                                    const std::string& path, int64_t max_bytes);
 

@@ -5,6 +5,12 @@
 #error "agent/broker: add the system call instruction of this machine"
 #endif
 
+// No instrumentation may call into a runtime from a stack that it does not
+// know.
+#define SPECULA_BARE                                                      \
+  __attribute__((no_sanitize("address", "undefined"), no_stack_protector, \
+                 no_instrument_function))
+
 namespace specula::agent {
 
 // A system call that touches no memory of ours but its arguments. A child that

@@ -113,11 +113,6 @@ absl::StatusOr<std::unique_ptr<Spawning>> Spawning::Launch(
     child.groups = decided.user->groups.data();
     child.group_count = decided.user->groups.size();
   }
-  if (decided.open_files) {
-    child.open_files = *decided.open_files;
-  } else {
-    getrlimit(RLIMIT_NOFILE, &child.open_files);
-  }
   child.directory = decided.directory.c_str();
   child.directory_may_fail = decided.directory_may_fail;
   child.programs = memory.programs.data();
@@ -125,6 +120,7 @@ absl::StatusOr<std::unique_ptr<Spawning>> Spawning::Launch(
   child.argv = memory.argv.data();
   child.envp = memory.environment.data();
 
+  spawning->birth_.emplace();
   auto clone = CloneChild(child, memory.stack, kStackBytes, group.directory_fd);
   if (absl::IsUnimplemented(clone.status())) {
     child.cgroup_procs_fd = group.procs_fd;
@@ -165,10 +161,12 @@ absl::Status Spawning::Finish() {
   if (got < 0) return absl::ErrnoToStatus(errno, "read(report)");
   if (got == 0) {
     finished_ = true;
+    birth_.reset();
     return absl::OkStatus();
   }
   // It is on its way out, a few instructions from leaving our memory.
   finished_ = AwaitEnd(-1);
+  birth_.reset();
   return Describe(report);
 }
 

@@ -1,7 +1,6 @@
 #ifndef SPECULA_AGENT_BROKER_SPAWN_H_
 #define SPECULA_AGENT_BROKER_SPAWN_H_
 
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <memory>
@@ -12,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/broker/child.h"
+#include "agent/broker/oom_score.h"
 #include "agent/broker/users.h"
 #include "lib/base/unique_fd.h"
 
@@ -27,7 +27,6 @@ struct SpawnPlan {
   bool directory_may_fail = false;  // then / is taken: a home that is not there
   std::optional<User> user;         // absent: stays who the broker is
   bool ends_with_parent = false;
-  std::optional<rlimit> open_files;  // absent: the broker's own
 };
 
 // Where it goes; borrowed until Launch returns, all 3 or greater. A descriptor
@@ -46,8 +45,9 @@ struct SpawnGroup {
 };
 
 // A child between its birth and its exec: leader of a new session, with nothing
-// but descriptors 0 to 2, default signals, an empty mask and umask 022. It is
-// the broker's to wait for from Launch on, whatever becomes of the exec.
+// but descriptors 0 to 2, default signals, an empty mask, and of the rest of
+// what passes through an exec what a fresh login has. It is the broker's to
+// wait for from Launch on, whatever becomes of the exec.
 //
 // The child runs on this object's memory until the report has come. If it is
 // destroyed earlier the child is killed; one that does not even die (state D)
@@ -87,6 +87,7 @@ class Spawning {
   bool AwaitEnd(int milliseconds);
 
   std::unique_ptr<Memory> memory_;
+  std::optional<NeutralOomScore> birth_;  // until the child is off our memory
   UniqueFd report_;
   pid_t pid_ = -1;
   UniqueFd pidfd_;

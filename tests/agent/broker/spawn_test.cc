@@ -8,12 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "agent/broker/cgroup.h"
+#include "agent/broker/oom_score.h"
 #include "lib/base/clock.h"
 
 namespace specula::agent {
@@ -84,6 +86,44 @@ TEST(SpawningTest, BrokerGoesOnWhileTheChildIsHeldUp) {
   int status = 0;
   kill(pid, SIGCONT);
   ASSERT_EQ(waitpid(pid, &status, 0), pid);
+}
+
+// What the kernel says, for "self" or a pid.
+std::string OomScoreOf(const std::string& process) {
+  std::string score;
+  std::ifstream(absl::StrCat("/proc/", process, "/oom_score_adj")) >> score;
+  return score;
+}
+
+TEST(SpawningTest, ChildHasNoOomScoreAndTheProcessItsOwnBack) {
+  const std::string before = OomScoreOf("self");
+  std::ofstream("/proc/self/oom_score_adj") << "300";
+  ASSERT_EQ(OomScoreOf("self"), "300");
+  // Two on their way at once, of which the second is held up.
+  auto first = Spawning::Launch(Plan({"/bin/sleep", "1000"}), {}, {});
+  auto second = Spawning::Launch(Plan({"/bin/sleep", "1000"}), {}, {});
+  ASSERT_TRUE(first.ok() && second.ok());
+  kill((*second)->pid(), SIGSTOP);
+  EXPECT_TRUE(Await(**first).ok());
+  // Forked meanwhile, as the front and the writers of logs are.
+  const pid_t own = fork();
+  if (own == 0) {
+    TakeOwnOomScore();
+    _exit(OomScoreOf("self") == "300" ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(waitpid(own, &status, 0), own);
+  EXPECT_EQ(status, 0);
+  const pid_t pids[] = {(*first)->pid(), (*second)->pid()};
+  for (pid_t pid : pids) EXPECT_EQ(OomScoreOf(std::to_string(pid)), "0");
+  second->reset();
+  EXPECT_EQ(OomScoreOf("self"), "300");
+  EXPECT_EQ(OomScoreOf(std::to_string(pids[0])), "0");
+  for (pid_t pid : pids) {
+    kill(pid, SIGKILL);
+    EXPECT_EQ(waitpid(pid, nullptr, 0), pid);
+  }
+  std::ofstream("/proc/self/oom_score_adj") << before;
 }
 
 TEST(SpawningTest, ManyAtOnceDoNotDisturbEachOther) {
