@@ -16,62 +16,84 @@ state=${SPECULA_QUICKSTART_DIR:-${XDG_STATE_HOME:-$HOME/.local/state}/specula/qu
 bin=$PWD/build/release/bin
 pki=$state/pki
 config=$state/ctl.toml
+# How long a program may take to start, and to end; in seconds.
+patience=${SPECULA_QUICKSTART_PATIENCE:-60}
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*" | if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }
 die() { echo "quickstart.sh: $*" >&2; exit 1; }
 
-# The pid of the agent or shim that was started here; nothing if it does not run. A pid may have been
-# given to another program since, so the program is looked at.
+# Two at once would take each other's half-started programs for dead. Not passed on to what is started.
+lock() {
+  mkdir -p "$state"
+  chmod 700 "$state"
+  exec 9>"$state/lock"
+  flock -n 9 || { echo "Another quickstart works in $state; waiting for it."; flock 9; }
+}
+
+# The pid of the agent or shim that was started here, by this tree or another; nothing if it does not run. A pid may have
+# been given to another program since, so the program is looked at.
 running() {
   local pid
   pid=$(cat "$state/$1.pid" 2>/dev/null) || return 0
-  case "$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")" in
-    "$bin/specula-$1 "*) echo "$pid" ;;
+  case "$(command_line "$pid")" in
+    */"specula-$1 "*" $state/"*) echo "$pid" ;;
   esac
 }
+
+command_line() { tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline"; }
 
 stop_one() {
   local pid
   pid=$(running "$1")
   [ -n "$pid" ] || return 1
   kill -TERM "$pid"
-  for _ in $(seq 100); do
+  for _ in $(seq $((patience * 10))); do
     [ -n "$(running "$1")" ] || { rm -f "$state/$1.pid"; return 0; }
     sleep 0.1
   done
   die "the $1 (pid $pid) does not end; see $state/$1.log"
 }
 
-# start_one NAME VARIABLE ARGUMENTS…: starts what does not run, or runs an older build. VARIABLE sets
-# its port.
+# start_one NAME VARIABLE ARGUMENTS…: starts what does not run, runs an older build or runs with other arguments. VARIABLE
+# sets its port.
 start_one() {
-  local name=$1 variable=$2 pid
+  local name=$1 variable=$2 pid log=$state/$1.log listens=
   shift 2
   pid=$(running "$name")
-  if [ -n "$pid" ] && [ "$bin/specula-$name" -nt "$state/$name.pid" ]; then
-    echo "The $name of an older build runs (pid $pid); it is replaced."
+  if [ -n "$pid" ] && { [ "$bin/specula-$name" -nt "$state/$name.pid" ] ||
+      [ "$(command_line "$pid")" != "$bin/specula-$name $* " ]; }; then
+    echo "The $name of an older build or another configuration runs (pid $pid); it is replaced."
     stop_one "$name"
     pid=
   fi
   if [ -z "$pid" ]; then
-    setsid "$bin/specula-$name" "$@" </dev/null >"$state/$name.log" 2>&1 &
-    echo $! >"$state/$name.pid"
-    for _ in $(seq 100); do
-      grep -q 'msg=listening' "$state/$name.log" && break
-      [ -n "$(running "$name")" ] || break
-      sleep 0.1
-    done
-    if ! grep -q 'msg=listening' "$state/$name.log"; then
-      cat "$state/$name.log" >&2
-      rm -f "$state/$name.pid"
-      die "the $name did not start; its log is above. Another port: $variable=7000 deploy/quickstart.sh"
-    fi
+    # Emptied here: what an earlier one said is not this one's.
+    : >"$log"
+    setsid "$bin/specula-$name" "$@" </dev/null >>"$log" 2>&1 9>&- &
+    pid=$!
+    echo "$pid" >"$state/$name.pid"
   fi
-  echo "It runs with pid $(cat "$state/$name.pid"); its log is $state/$name.log"
+  # Until it listens or has ended. Before its exec it is no specula-$name yet, but its pid is the one that it will have.
+  for _ in $(seq $((patience * 10))); do
+    if grep -q 'msg=listening' "$log"; then listens=yes; break; fi
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  if [ -z "$listens" ]; then
+    kill -KILL "$pid" 2>/dev/null || true
+    rm -f "$state/$name.pid"
+    cat "$log" >&2
+    if grep -q 'Address already in use' "$log"; then
+      die "the $name did not start: its port is taken by another program; choose one: $variable=7000 deploy/quickstart.sh"
+    fi
+    die "the $name did not start; its log is above"
+  fi
+  echo "It runs with pid $pid; its log is $log"
 }
 
 case "${1:-}" in
   stop)
+    lock
     stopped=
     for name in shim agent; do
       if stop_one "$name"; then stopped="$stopped $name"; fi
@@ -88,12 +110,15 @@ deploy/install-deps.sh --build
 echo "Nothing else is missing."
 
 say "2/5 Building the release (some minutes the first time)"
-cmake --preset release >/dev/null
-cmake --build --preset release --target specula-agent specula-shim specula
+mkdir -p build
+{
+  flock 9
+  cmake --preset release >/dev/null
+  cmake --build --preset release --target specula-agent specula-shim specula
+} 9>build/quickstart.lock
 
 say "3/5 Certificates in $pki"
-mkdir -p "$state"
-chmod 700 "$state"
+lock
 [ -f "$pki/ca.crt" ] || "$bin/specula" pki init "$pki" --trust-domain quickstart.local
 [ -f "$pki/localhost.crt" ] || "$bin/specula" pki agent "$pki" localhost --san 127.0.0.1
 [ -f "$pki/admin.crt" ] || "$bin/specula" pki client "$pki" admin --role admin
