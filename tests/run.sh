@@ -3,6 +3,7 @@
 #   N passed, N failed, N skipped
 #
 #   tests/run.sh [PRESET] [ctest options…]    PRESET: dev (default), asan, tsan, clang
+#   tests/run.sh [PRESET] --skipped           only what the last run skipped; the line counts both runs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=dev
@@ -16,6 +17,19 @@ case " $* " in *" -L unit "*) target=unit_tests ;; esac
 cmake --build --preset "$preset" --target "$target"
 
 report="build/$preset/junit.xml"
+before="build/$preset/junit.before.xml"
+rm -f "$before"
+if [ "${1:-}" = --skipped ]; then
+  mv "$report" "$before"
+  set -- -R "$(python3 - "$before" <<'PY'
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+cases = ElementTree.parse(sys.argv[1]).getroot().iter("testcase")
+print("^(" + "|".join(re.escape(case.get("name")) for case in cases if case.find("skipped") is not None) + ")$")
+PY
+)"
+fi
 rm -f "$report"
 # What a test that is killed leaves behind goes with all the others' directories. Passable for the other
 # users that some tests become.
@@ -28,10 +42,12 @@ ctest --preset "$preset" --parallel "$(nproc)" --output-junit "$PWD/$report" "$@
 [ -s "$report" ] || { echo "tests/run.sh: ctest wrote no report" >&2; exit 1; }
 
 # ctest's own summary counts skipped tests as passed; the report tells them apart.
-python3 - "$report" <<'PY'
+python3 - "$before" "$report" <<'PY'
+import os
 import sys
 import xml.etree.ElementTree as ElementTree
-cases = list(ElementTree.parse(sys.argv[1]).getroot().iter("testcase"))
+reports = [ElementTree.parse(path).getroot() for path in sys.argv[1:] if os.path.exists(path)]
+cases = list({case.get("name"): case for report in reports for case in report.iter("testcase")}.values())
 failed = sum(case.get("status") == "fail" for case in cases)
 skipped = sum(case.find("skipped") is not None for case in cases)
 clients = [case for case in cases if case.get("name").startswith("clients.")]

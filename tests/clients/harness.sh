@@ -14,11 +14,20 @@ fail() { echo "FAIL: $*" >&2; exit 1; }
 need() {
   local command
   for command in "$@"; do
-    command -v "$command" >/dev/null && continue
-    [ -z "${CLIENTS_ALL:-}" ] || fail "$command is missing, and CLIENTS_ALL wants every client tested"
-    echo "SKIPPED: $command is missing"
-    exit 77
+    command -v "$command" >/dev/null || skip "$command is missing"
   done
+}
+
+skip() {
+  [ -z "${CLIENTS_ALL:-}" ] || fail "$*, and CLIENTS_ALL wants every client tested"
+  echo "SKIPPED: $*"
+  exit 77
+}
+
+# obtain COMMAND…: brings the packages that a client is made of, where an earlier run has not. Without a network, or with a
+# toolchain that is too old for them, the client is skipped like without its toolchain.
+obtain() {
+  timeout 600 "$@" >"$scratch/obtained" 2>&1 || { tail -n 5 "$scratch/obtained"; skip "its packages cannot be had: $*"; }
 }
 
 # stage LANGUAGE: copies the example into the build tree, where whatever its build writes stays, with

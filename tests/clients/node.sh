@@ -7,7 +7,7 @@ node --version
 
 # The packages of the lock file, again only when it has changed. None needs its install script.
 if ! cmp -s package-lock.json node_modules/.installed; then
-  npm ci --no-audit --no-fund --ignore-scripts --silent
+  obtain npm ci --no-audit --no-fund --ignore-scripts
   cp package-lock.json node_modules/.installed
 fi
 npm run --silent build

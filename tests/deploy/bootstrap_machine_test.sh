@@ -4,7 +4,7 @@
 # it is interrupted, is in tests/e2e/bootstrap_test.py.
 #   bootstrap_machine_test.sh BUILD      a build of preset release
 set -euo pipefail
-build=$(realpath "$1")
+build=$(realpath -m "$1")
 . "$(dirname "$0")/machine.sh"
 for tool in ssh ssh-keygen; do
   command -v "$tool" >/dev/null || skip "there is no $tool"

@@ -11,7 +11,7 @@ skip() {
 command -v go >/dev/null || skip "go is missing"
 # An older Go cannot read go.mod, and its wish for another toolchain would be a download.
 export GOTOOLCHAIN=local GOFLAGS=-mod=readonly
-go mod download >/dev/null 2>&1 || skip "go is too old, or its modules cannot be had"
+timeout 600 go mod download >/dev/null 2>&1 || skip "go is too old, or its modules cannot be had"
 gofmt -l . | { ! grep .; } || { echo "FAIL: not as gofmt has them" >&2; exit 1; }
 go vet ./...
 go test ./...

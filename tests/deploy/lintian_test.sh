@@ -7,7 +7,7 @@ build=$1
 command -v lintian >/dev/null || { echo "skipped: there is no lintian"; exit 77; }
 packages=()
 for name in specula-agent specula-shim specula; do
-  newest=$(ls -t "$build"/packages/"$name"_*.deb 2>/dev/null | head -n 1)
+  newest=$(ls -t "$build"/packages/"$name"_*.deb 2>/dev/null | head -n 1 || true)
   [ -n "$newest" ] || { echo "skipped: there is no package $name; make it by: cmake --workflow --preset package"; exit 77; }
   packages+=("$newest")
 done

@@ -5,7 +5,7 @@
 #   package_test.sh BUILD      a build of preset release with its packages (cmake --workflow --preset package)
 # The root is made once and kept in BUILD. Exit code 77: what it takes is not on this machine.
 set -euo pipefail
-build=$(realpath "$1")
+build=$(realpath -m "$1")
 . "$(dirname "$0")/machine.sh"
 for tool in dpkg-deb python3; do
   command -v "$tool" >/dev/null || skip "there is no $tool"

@@ -4,7 +4,7 @@
 #   static_test.sh BUILD      a build of preset release
 # Exit code 77: what it takes is not on this machine.
 set -euo pipefail
-build=$(realpath "$1")
+build=$(realpath -m "$1")
 skip() { echo "skipped: $*"; exit 77; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || skip "it takes root"

@@ -10,6 +10,7 @@ skip() { echo "$*"; exit 77; }
 command -v go >/dev/null || skip "go is missing"
 # An older Go cannot read go.mod, and its wish for another toolchain would be a download.
 export GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0
+renice -n 10 -p $$ >/dev/null # other tests may run beside it
 helm=helm.sh/helm/v3/cmd/helm
 go list -deps . ./pause "$helm" >/dev/null 2>&1 || skip "go is too old, or its modules cannot be had"
 gofmt -l . | { ! grep .; } || { echo "FAIL: not as gofmt has them" >&2; exit 1; }
