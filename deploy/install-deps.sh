@@ -16,7 +16,8 @@ build=(g++ cmake ninja-build ccache pkg-config git ca-certificates
 tests=(libgtest-dev libgmock-dev libbenchmark-dev openssl procps iproute2 tmux zsh fish man-db mandoc groff-base
   openssh-client busybox binutils
   systemd systemd-container debootstrap lintian logrotate
-  python3 python3-grpcio python3-protobuf python3-pytest python3-pip python3-setuptools python3-wheel)
+  python3 python3-grpcio python3-protobuf python3-pytest python3-pip python3-setuptools python3-wheel
+  libfuse2 python3-fusepy)
 lint=(shellcheck clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev nodejs npm python3-venv openjdk-17-jdk-headless maven buildah podman crun iptables
   etcd-server containerd runc containernetworking-plugins ipset)
 
