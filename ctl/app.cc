@@ -35,8 +35,8 @@ void DeclareFleetOptions(CLI::App& app, FleetOptions& options) {
                  "Ask so many of them, chosen by chance")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 31));
   app.add_option("--inventory", options.inventory,
-                 "The fleet: a file (TOML, lines, Ansible's INI or YAML) or "
-                 "dns:///NAME[:PORT]")
+                 "The fleet: a file (TOML, lines, Ansible's INI or YAML), a "
+                 "directory of Ansible's, or dns:///NAME[:PORT]")
       ->envname("SPECULA_INVENTORY");
   app.add_option("--ca", options.paths.ca,
                  "Certificates of the authorities of agents (PEM)")

@@ -10,15 +10,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "ctl/hosts/dns.h"
+#include "ctl/hosts/inventory_files.h"
 #include "ctl/user_files.h"
-#include "lib/base/file.h"
 #include "lib/base/format.h"
 #include "lib/base/status_macros.h"
 
 namespace specula::ctl {
 namespace {
 
-constexpr size_t kMostInventoryBytes = 16 << 20;
 constexpr absl::string_view kDnsScheme = "dns:///";
 
 absl::Status NeedPath(const std::string& path, absl::string_view flag,
@@ -69,10 +68,9 @@ absl::StatusOr<Inventory> LoadInventory(const FleetOptions& options) {
   if (absl::ConsumePrefix(&name, kDnsScheme)) {
     return InventoryFromDns(name, absl::Seconds(options.timeout_seconds));
   }
-  absl::StatusOr<std::string> text = ReadFile(place, kMostInventoryBytes);
-  if (usual && absl::IsNotFound(text.status())) return Inventory();
-  RETURN_IF_ERROR(text.status());
-  return ParseInventory(*text, place, kAgentPort);
+  absl::StatusOr<Inventory> inventory = ReadInventory(place, kAgentPort);
+  if (usual && absl::IsNotFound(inventory.status())) return Inventory();
+  return inventory;
 }
 
 absl::StatusOr<std::vector<SelectedHost>> SelectFleet(

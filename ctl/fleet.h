@@ -16,8 +16,8 @@ namespace specula::ctl {
 // Whom to ask and as whom: the options that all commands have in common.
 struct FleetOptions {
   Selection selection;
-  // A file or dns:///NAME[:PORT]; empty: inventory.toml beside the
-  // configuration, if it is there.
+  // A file, a directory of Ansible's, or dns:///NAME[:PORT]; empty:
+  // inventory.toml beside the configuration, if it is there.
   std::string inventory;
   CredentialPaths paths;
   double timeout_seconds = 5;

@@ -19,6 +19,7 @@
 #include "ctl/commands/read.h"
 #include "ctl/exit_code.h"
 #include "ctl/hosts/inventory_edit.h"
+#include "ctl/hosts/inventory_files.h"
 #include "ctl/json.h"
 #include "ctl/table.h"
 #include "lib/base/file.h"
@@ -29,7 +30,6 @@
 namespace specula::ctl {
 namespace {
 
-constexpr size_t kMostInventoryBytes = 16 << 20;  // what LoadInventory reads
 constexpr mode_t kInventoryMode = 0644;
 
 // Whether it is known what the host is like now.

@@ -1,346 +1,330 @@
-#include <yaml-cpp/yaml.h>
+#include "ctl/hosts/ansible_inventory.h"
 
+#include <algorithm>
+#include <tuple>
 #include <utility>
-#include <vector>
 
-#include "absl/strings/ascii.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
-#include "ctl/hosts/inventory_formats.h"
 #include "ctl/hosts/pattern.h"
 #include "lib/base/format.h"
+#include "lib/base/host_port.h"
 #include "lib/base/status_macros.h"
 
 namespace specula::ctl {
 namespace {
 
-// Groups within groups in YAML.
+constexpr char kAll[] = "all";
+constexpr char kUngrouped[] = "ungrouped";
+
+// Groups within groups; more is a mistake, and the stack is finite.
 constexpr int kDeepest = 64;
 
-std::string Where(const std::string& name, int line) {
-  return absl::StrCat(name, ":", line);
+// A slip in a range must not eat the memory of the machine.
+constexpr size_t kMostMentions = 20 * kMostHosts;
+
+// Returns the value of a variable that is set to something.
+const AnsibleValue* Find(const AnsibleVariables& variables,
+                         absl::string_view name) {
+  auto found = variables.find(name);
+  return found == variables.end() ||
+                 found->second.kind == AnsibleValue::Kind::kNone
+             ? nullptr
+             : &found->second;
 }
 
-absl::Status Odd(const std::string& where, absl::string_view why) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(where, ": ", EscapeControls(why)));
-}
-
-bool IsLetter(absl::string_view text) {
-  return text.size() == 1 && absl::ascii_isalpha(text[0]);
-}
-
-// Hosts of one pattern in Ansible's manner; gives their names.
-absl::StatusOr<std::vector<std::string>> AddAnsibleHosts(
-    absl::string_view pattern,
-    const std::map<std::string, std::string>& variables,
-    const std::string& where, InventoryBuilder& builder) {
-  absl::StatusOr<std::vector<std::string>> patterns =
-      FromAnsiblePattern(pattern);
-  if (!patterns.ok()) return Odd(where, patterns.status().message());
-  std::vector<std::string> names;
-  for (std::string& one : *patterns) {
-    HostEntry entry;
-    entry.pattern = std::move(one);
-    absl::Status taken = TakeAnsibleVariables(variables, entry);
-    if (!taken.ok()) return Odd(where, taken.message());
-    absl::StatusOr<std::vector<std::string>> added = builder.AddHosts(entry);
-    if (!added.ok()) return Odd(where, added.status().message());
-    names.insert(names.end(), added->begin(), added->end());
+// Refuses what Ansible only knows when it runs.
+absl::Status CheckText(const AnsibleValue& value, absl::string_view name,
+                       absl::string_view host) {
+  const std::string what = absl::StrCat(name, " of ", host, " not read");
+  if (value.kind == AnsibleValue::Kind::kVaulted) {
+    return AnsibleError(value.where, what, "!vault",
+                        "ansible-vault has encrypted it; give the address by "
+                        "specula_host, in clear");
   }
-  return names;
-}
-
-// "[web]", "[web:children]", "[web:vars]". A line that begins with a bracket
-// may also be an IPv6 address.
-struct Section {
-  std::string group;
-  std::string kind;
-};
-
-bool ParseSection(absl::string_view line, Section& section) {
-  if (line.size() < 3 || line.front() != '[' || line.back() != ']') {
-    return false;
+  if (value.kind == AnsibleValue::Kind::kCompound) {
+    return AnsibleError(value.where, what, "a list or a mapping",
+                        "it must be one text");
   }
-  const absl::string_view inside = line.substr(1, line.size() - 2);
-  const std::vector<absl::string_view> parts = absl::StrSplit(inside, ':');
-  if (parts.size() > 2 || parts[0].empty() ||
-      parts[0].find_first_of("[] \t") != absl::string_view::npos) {
-    return false;
-  }
-  section.group = std::string(parts[0]);
-  section.kind = parts.size() == 2 ? std::string(parts[1]) : "";
-  return true;
-}
-
-// Words of a line, with quotes around a value taken away.
-std::vector<std::string> SplitWords(absl::string_view line) {
-  std::vector<std::string> words;
-  std::string word;
-  char quote = 0;
-  bool any = false;
-  for (char c : line) {
-    if (quote != 0) {
-      if (c == quote) {
-        quote = 0;
-      } else {
-        word += c;
-      }
-    } else if (c == '"' || c == '\'') {
-      quote = c;
-      any = true;
-    } else if (absl::ascii_isspace(static_cast<unsigned char>(c))) {
-      if (any || !word.empty()) words.push_back(std::move(word));
-      word.clear();
-      any = false;
-    } else if (c == '#' && word.empty() && !any) {
-      break;  // a comment after a value
-    } else {
-      word += c;
-    }
-  }
-  if (any || !word.empty()) words.push_back(std::move(word));
-  return words;
-}
-
-// A plain line is a host set of ours, or one pattern of Ansible's with
-// variables behind it.
-absl::Status ReadHostLine(absl::string_view line, const std::string& where,
-                          const std::string& group, InventoryBuilder& builder) {
-  const std::vector<std::string> words = SplitWords(line);
-  std::map<std::string, std::string> variables;
-  for (size_t i = 1; i < words.size(); ++i) {
-    const std::pair<std::string, std::string> variable =
-        absl::StrSplit(words[i], absl::MaxSplits('=', 1));
-    if (words[i].find('=') == std::string::npos) {
-      return Odd(where, absl::StrCat("'", words[i],
-                                     "' is no variable; those are written "
-                                     "NAME=VALUE after the host"));
-    }
-    variables.insert(variable);
-  }
-  // Commas outside of brackets part hosts.
-  std::vector<std::string> patterns(1);
-  int depth = 0;
-  for (char c : words[0]) {
-    depth += c == '[' ? 1 : c == ']' ? -1 : 0;
-    if (c == ',' && depth == 0) {
-      patterns.emplace_back();
-    } else {
-      patterns.back() += c;
-    }
-  }
-  for (const std::string& pattern : patterns) {
-    if (pattern.empty()) return Odd(where, "a host is missing");
-    if (pattern.find_first_of("@!&^*?") != std::string::npos) {
-      return Odd(where, absl::StrCat("'", pattern,
-                                     "' is no host: groups and wildcards have "
-                                     "no place in a list of hosts"));
-    }
-    ASSIGN_OR_RETURN(std::vector<std::string> names,
-                     AddAnsibleHosts(pattern, variables, where, builder));
-    if (!group.empty()) builder.AddMembers(group, std::move(names));
+  if (absl::StrContains(value.text, "{{") ||
+      absl::StrContains(value.text, "{%")) {
+    return AnsibleError(value.where, what, value.text,
+                        "templates are not evaluated here; write the value "
+                        "itself, or set specula_host beside it");
   }
   return absl::OkStatus();
 }
-
-class YamlReader {
- public:
-  YamlReader(const std::string& name, InventoryBuilder& builder)
-      : name_(name), builder_(builder) {}
-
-  absl::Status ReadGroups(const YAML::Node& groups, const std::string& parent,
-                          int depth) {
-    if (groups.IsNull()) return absl::OkStatus();
-    if (!groups.IsMap()) return OddNode(groups, "groups must be a mapping");
-    if (depth > kDeepest) return OddNode(groups, "groups too deep");
-    for (const auto& item : groups) {
-      const std::string group = item.first.as<std::string>();
-      builder_.AddMembers(group, {});
-      if (!parent.empty()) {
-        builder_.AddChild(parent, group, WhereOf(item.first));
-      }
-      RETURN_IF_ERROR(ReadGroup(item.second, group, depth));
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  std::string WhereOf(const YAML::Node& node) const {
-    return Where(name_, node.Mark().line + 1);
-  }
-  absl::Status OddNode(const YAML::Node& node, absl::string_view why) const {
-    return Odd(WhereOf(node), why);
-  }
-
-  absl::Status ReadGroup(const YAML::Node& body, const std::string& group,
-                         int depth) {
-    if (body.IsNull()) return absl::OkStatus();
-    if (!body.IsMap()) return OddNode(body, "a group must be a mapping");
-    for (const auto& item : body) {
-      const std::string key = item.first.as<std::string>();
-      if (key == "children") {
-        RETURN_IF_ERROR(ReadGroups(item.second, group, depth + 1));
-      } else if (key == "hosts") {
-        RETURN_IF_ERROR(ReadHosts(item.second, group));
-      } else if (key != "vars") {
-        return OddNode(item.first,
-                       absl::StrCat("unknown key '", key,
-                                    "'; a group has hosts, children, vars"));
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status ReadHosts(const YAML::Node& hosts, const std::string& group) {
-    if (hosts.IsNull()) return absl::OkStatus();
-    if (!hosts.IsMap()) return OddNode(hosts, "hosts must be a mapping");
-    for (const auto& item : hosts) {
-      std::map<std::string, std::string> variables;
-      if (item.second.IsMap()) {
-        for (const auto& variable : item.second) {
-          // Lists and mappings are of no use here.
-          if (variable.second.IsScalar()) {
-            variables[variable.first.as<std::string>()] =
-                variable.second.as<std::string>();
-          }
-        }
-      }
-      ASSIGN_OR_RETURN(std::vector<std::string> names,
-                       AddAnsibleHosts(item.first.as<std::string>(), variables,
-                                       WhereOf(item.first), builder_));
-      builder_.AddMembers(group, std::move(names));
-    }
-    return absl::OkStatus();
-  }
-
-  const std::string& name_;
-  InventoryBuilder& builder_;
-};
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> FromAnsiblePattern(
-    absl::string_view pattern) {
-  std::vector<std::string> results = {""};
-  while (!pattern.empty()) {
-    const size_t open = pattern.find('[');
-    const size_t close = pattern.find(']', open);
-    if (open == absl::string_view::npos || close == absl::string_view::npos) {
-      for (std::string& result : results) absl::StrAppend(&result, pattern);
-      break;
+bool IsAnsibleVariableOfUse(absl::string_view name) {
+  return name == "ansible_host" || name == "ansible_ssh_host" ||
+         name == "ansible_group_priority" || name == "specula_host" ||
+         name == "specula_port" || name == "specula_certificate_name";
+}
+
+absl::Status AnsibleError(const std::string& where, absl::string_view what,
+                          absl::string_view object, absl::string_view reason) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(where, ": ", EscapeControls(what), ": '",
+                   EscapeControls(object), "': ", EscapeControls(reason)));
+}
+
+AnsibleInventory::AnsibleInventory() {
+  groups_[kAll];
+  groups_[kUngrouped];
+}
+
+void AnsibleInventory::AddGroup(const std::string& group) { groups_[group]; }
+
+bool AnsibleInventory::HasGroup(const std::string& group) const {
+  return groups_.contains(group);
+}
+
+void AnsibleInventory::AddChild(const std::string& group,
+                                const std::string& child,
+                                const std::string& where) {
+  groups_[child].parents.push_back(group);
+  groups_[group].children.push_back({child, where});
+}
+
+absl::Status AnsibleInventory::AddHost(const std::string& group,
+                                       const std::string& host,
+                                       const std::string& where) {
+  auto [place, is_new] = places_.try_emplace(host, hosts_.size());
+  if (places_.size() > kMostHosts || ++mentions_ > kMostMentions) {
+    return AnsibleError(where, "host not read", host,
+                        absl::StrCat("there are more than ", kMostHosts,
+                                     " hosts, or each is named too often; "
+                                     "look at the ranges"));
+  }
+  if (is_new) hosts_.emplace_back().name = host;
+  if (group == kAll || group == kUngrouped) {
+    return absl::OkStatus();  // see FillUngrouped
+  }
+  groups_[group].hosts.push_back(place->second);
+  hosts_[place->second].grouped = true;
+  return absl::OkStatus();
+}
+
+void AnsibleInventory::SetGroupVariables(const std::string& group, Place place,
+                                         const AnsibleVariables& variables) {
+  Group& owner = groups_[group];
+  for (const auto& [name, value] : variables) {
+    if (name != "ansible_group_priority") {
+      (place == Place::kInventory ? owner.variables.in_inventory
+                                  : owner.variables.in_files)[name] = value;
+    } else if (place == Place::kInventory) {  // elsewhere it means nothing
+      if (!absl::SimpleAtoi(value.text, &owner.priority)) owner.priority = 1;
     }
-    for (std::string& result : results) {
-      absl::StrAppend(&result, pattern.substr(0, open));
+  }
+}
+
+void AnsibleInventory::SetHostVariables(const std::string& host, Place place,
+                                        const AnsibleVariables& variables) {
+  Variables& owner = hosts_[places_.at(host)].variables;
+  for (const auto& [name, value] : variables) {
+    (place == Place::kInventory ? owner.in_inventory : owner.in_files)[name] =
+        value;
+  }
+}
+
+void AnsibleInventory::SealHost(const std::string& host,
+                                const std::string& where) {
+  hosts_[places_.at(host)].sealed = where;
+}
+
+std::vector<std::string> AnsibleInventory::GroupNames() const {
+  std::vector<std::string> names;
+  names.reserve(groups_.size());
+  for (const auto& [name, group] : groups_) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> AnsibleInventory::HostNames() const {
+  std::vector<std::string> names;
+  names.reserve(hosts_.size());
+  for (const Host& host : hosts_) names.push_back(host.name);
+  return names;
+}
+
+// Whatever was written below `all` and `ungrouped`: the first has every host,
+// the second those that no other group has.
+void AnsibleInventory::FillUngrouped() {
+  for (size_t i = 0; i < hosts_.size(); ++i) {
+    groups_[kAll].hosts.push_back(i);
+    if (!hosts_[i].grouped) groups_[kUngrouped].hosts.push_back(i);
+  }
+}
+
+absl::Status AnsibleInventory::FindDepth(const std::string& name,
+                                         const std::string& where, int level) {
+  Group& group = groups_.at(name);
+  if (group.depth > 0) return absl::OkStatus();
+  if (group.open || level > kDeepest) {
+    return AnsibleError(where, "groups not read", name,
+                        "the group contains itself, or lies too deep; take it "
+                        "out of its children");
+  }
+  group.open = true;
+  int depth = 1;
+  // Invariant: `depth` is one more than the deepest parent so far.
+  for (const std::string& parent : group.parents) {
+    if (parent == kAll) continue;
+    RETURN_IF_ERROR(FindDepth(parent, where, level + 1));
+    depth = std::max(depth, groups_.at(parent).depth + 1);
+  }
+  group.open = false;
+  group.depth = depth;
+  return absl::OkStatus();
+}
+
+// Returns the hosts of a group and of all groups below it, each once.
+std::vector<size_t> AnsibleInventory::Members(const std::string& name) const {
+  std::vector<size_t> members;
+  absl::flat_hash_set<size_t> seen;
+  absl::flat_hash_set<std::string> known = {name};
+  std::vector<std::string> waiting = {name};
+  // Invariant: a group is in `known` from when it was put into `waiting` on.
+  while (!waiting.empty()) {
+    const Group& group = groups_.at(waiting.back());
+    waiting.pop_back();
+    for (const size_t host : group.hosts) {
+      if (seen.insert(host).second) members.push_back(host);
     }
-    const absl::string_view inside = pattern.substr(open + 1, close - open - 1);
-    const std::vector<absl::string_view> parts = absl::StrSplit(inside, ':');
-    pattern = pattern.substr(close + 1);
-    if (parts.size() >= 2 && IsLetter(parts[0]) && IsLetter(parts[1])) {
-      int step = 1;
-      const unsigned char first = static_cast<unsigned char>(parts[0][0]);
-      const unsigned char last = static_cast<unsigned char>(parts[1][0]);
-      if (first > last || parts.size() > 3 ||
-          (parts.size() == 3 &&
-           (!absl::SimpleAtoi(parts[2], &step) || step < 1 || step > 26))) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("the range [", inside, "] is odd"));
-      }
-      std::vector<std::string> longer;
-      for (const std::string& result : results) {
-        for (int c = first; c <= last; c += step) {
-          longer.push_back(result + static_cast<char>(c));
-        }
-      }
-      results = std::move(longer);
-      if (results.size() > kMostHosts) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("more than ", kMostHosts, " hosts"));
-      }
+    for (const Child& child : group.children) {
+      if (known.insert(child.group).second) waiting.push_back(child.group);
+    }
+  }
+  return members;
+}
+
+void AnsibleInventory::Apply(const std::vector<size_t>& hosts,
+                             const AnsibleVariables& variables) {
+  for (const size_t host : hosts) {
+    for (const auto& [name, value] : variables) {
+      hosts_[host].effective[name] = value;
+    }
+  }
+}
+
+// Ansible's order, what comes later having more authority: the inventory's
+// `all`, its other groups, group_vars/all, group_vars/ of the others, the
+// inventory's hosts, host_vars/. Groups go by depth, priority and name.
+void AnsibleInventory::ApplyAll() {
+  struct Owner {
+    const Variables* variables;
+    std::vector<size_t> hosts;
+  };
+  std::vector<std::pair<std::tuple<int, int64_t, std::string>, Owner>> groups;
+  for (const auto& [name, group] : groups_) {
+    if (name == kAll || (group.variables.in_inventory.empty() &&
+                         group.variables.in_files.empty())) {
       continue;
     }
-    // Digits on both sides of one or two colons; anything else is ours, or an
-    // address.
-    auto digits = [](absl::string_view text) {
-      return !text.empty() &&
-             text.find_first_not_of("0123456789") == absl::string_view::npos;
-    };
-    const bool range = (parts.size() == 2 || parts.size() == 3) &&
-                       digits(parts[0]) && digits(parts[1]) &&
-                       (parts.size() == 2 || digits(parts[2]));
-    for (std::string& result : results) {
-      if (range) {
-        absl::StrAppend(&result, "[", parts[0], "-", parts[1],
-                        parts.size() == 3 ? "/" : "",
-                        parts.size() == 3 ? parts[2] : "", "]");
-      } else {
-        absl::StrAppend(&result, "[", inside, "]");
-      }
-    }
+    groups.push_back({{group.depth, group.priority, name},
+                      {&group.variables, Members(name)}});
   }
-  return results;
+  std::sort(groups.begin(), groups.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  const Group& all = groups_.at(kAll);
+  Apply(all.hosts, all.variables.in_inventory);
+  for (const auto& [rank, owner] : groups) {
+    Apply(owner.hosts, owner.variables->in_inventory);
+  }
+  Apply(all.hosts, all.variables.in_files);
+  for (const auto& [rank, owner] : groups) {
+    Apply(owner.hosts, owner.variables->in_files);
+  }
+  for (const size_t host : all.hosts) {
+    Apply({host}, hosts_[host].variables.in_inventory);
+    Apply({host}, hosts_[host].variables.in_files);
+  }
 }
 
-absl::Status TakeAnsibleVariables(
-    const std::map<std::string, std::string>& variables, HostEntry& entry) {
-  for (const auto& [key, value] : variables) {
-    if (key == "specula_port") {
-      if (!absl::SimpleAtoi(value, &entry.port) || entry.port < 1) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("specula_port must be 1 to 65535, not '", value, "'"));
+absl::StatusOr<HostEntry> AnsibleInventory::Entry(const Host& host) {
+  HostEntry entry;
+  entry.pattern = host.name;
+  const AnsibleVariables& variables = host.effective;
+  // Of the two names Ansible's ssh prefers the older one.
+  const AnsibleValue* theirs = Find(variables, "ansible_ssh_host");
+  if (theirs == nullptr) theirs = Find(variables, "ansible_host");
+  const AnsibleValue* ours = Find(variables, "specula_host");
+  if (ours != nullptr) {
+    RETURN_IF_ERROR(CheckText(*ours, "specula_host", host.name));
+    entry.address = ours->text;
+  } else if (theirs != nullptr) {
+    RETURN_IF_ERROR(CheckText(*theirs, "ansible_host", host.name));
+    const absl::StatusOr<HostPort> read = ParseHostPort(theirs->text, 0);
+    if (!read.ok() || read->host != theirs->text) {
+      return AnsibleError(
+          theirs->where,
+          absl::StrCat("ansible_host of ", host.name, " not read"),
+          theirs->text,
+          "it is no name or IP address; a port or a user "
+          "stands in variables of its own");
+    }
+    entry.address = theirs->text;
+  } else if (!host.sealed.empty()) {
+    return AnsibleError(host.sealed, "variables not read", host.name,
+                        "ansible-vault has encrypted the file, in which the "
+                        "address may be; say ansible_host or specula_host "
+                        "outside of it");
+  }
+  if (const AnsibleValue* port = Find(variables, "specula_port")) {
+    RETURN_IF_ERROR(CheckText(*port, "specula_port", host.name));
+    if (!absl::SimpleAtoi(port->text, &entry.port) || entry.port < 1 ||
+        entry.port > UINT16_MAX) {
+      return AnsibleError(port->where,
+                          absl::StrCat("port of ", host.name, " not read"),
+                          port->text, "specula_port must be 1 to 65535");
+    }
+  }
+  if (const AnsibleValue* name = Find(variables, "specula_certificate_name")) {
+    RETURN_IF_ERROR(CheckText(*name, "specula_certificate_name", host.name));
+    entry.certificate_name = name->text;
+  }
+  return entry;
+}
+
+absl::Status AnsibleInventory::Build(InventoryBuilder& builder) && {
+  for (const auto& [name, group] : groups_) {
+    for (const Child& child : group.children) {
+      if (child.group == kAll) {
+        return AnsibleError(child.where, "groups not read", name,
+                            "it has 'all' for a child, which contains every "
+                            "group; take it out");
       }
-    } else if (key == "specula_certificate_name") {
-      entry.certificate_name = value;
-    } else if (key == "specula_host" ||
-               (key == "ansible_host" && !variables.contains("specula_host"))) {
-      entry.address = value;
+      RETURN_IF_ERROR(FindDepth(child.group, child.where, 0));
+    }
+  }
+  for (auto& [name, group] : groups_) group.depth = std::max(group.depth, 1);
+  FillUngrouped();
+  ApplyAll();
+  for (const Host& host : hosts_) {
+    ASSIGN_OR_RETURN(const HostEntry entry, Entry(host));
+    absl::StatusOr<std::vector<std::string>> added = builder.AddHosts(entry);
+    if (!added.ok()) {
+      const AnsibleValue* value = Find(host.effective, "specula_host");
+      if (value == nullptr) {
+        value = Find(host.effective, "specula_certificate_name");
+      }
+      return AnsibleError(value == nullptr ? "inventory" : value->where,
+                          "host not read", host.name, added.status().message());
+    }
+  }
+  for (const auto& [name, group] : groups_) {
+    std::vector<std::string> names;
+    names.reserve(group.hosts.size());
+    for (const size_t host : group.hosts) names.push_back(hosts_[host].name);
+    builder.AddMembers(name, std::move(names));
+    for (const Child& child : group.children) {
+      builder.AddChild(name, child.group, child.where);
     }
   }
   return absl::OkStatus();
-}
-
-absl::Status ReadAnsibleIni(absl::string_view text, const std::string& name,
-                            InventoryBuilder& builder) {
-  Section section;
-  int number = 0;
-  for (absl::string_view raw : absl::StrSplit(text, '\n')) {
-    const std::string where = Where(name, ++number);
-    const absl::string_view line = absl::StripAsciiWhitespace(raw);
-    if (line.empty() || line.front() == '#' || line.front() == ';') continue;
-    Section next;
-    if (ParseSection(line, next)) {
-      if (!next.kind.empty() && next.kind != "children" &&
-          next.kind != "vars") {
-        return Odd(where, absl::StrCat("unknown section '", line,
-                                       "'; known are [GROUP], "
-                                       "[GROUP:children] and [GROUP:vars]"));
-      }
-      section = next;
-      if (section.kind != "vars") builder.AddMembers(section.group, {});
-    } else if (section.kind == "vars") {
-      continue;  // of all that may stand here nothing means something to us
-    } else if (section.kind == "children") {
-      const std::vector<std::string> words = SplitWords(line);
-      builder.AddChild(section.group, words[0], where);
-    } else {
-      RETURN_IF_ERROR(ReadHostLine(line, where, section.group, builder));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReadAnsibleYaml(absl::string_view text, const std::string& name,
-                             InventoryBuilder& builder) {
-  try {
-    const YAML::Node root = YAML::Load(std::string(text));
-    return YamlReader(name, builder).ReadGroups(root, "", 0);
-  } catch (const YAML::Exception& error) {
-    return Odd(Where(name, error.mark.is_null() ? 1 : error.mark.line + 1),
-               error.msg);
-  }
 }
 
 }  // namespace specula::ctl

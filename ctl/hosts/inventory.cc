@@ -1,5 +1,7 @@
 #include "ctl/hosts/inventory.h"
 
+#include <utility>
+
 #include "absl/strings/match.h"
 #include "ctl/hosts/inventory_formats.h"
 #include "lib/base/status_macros.h"
@@ -12,10 +14,12 @@ absl::StatusOr<Inventory> ParseInventory(absl::string_view text,
   InventoryBuilder builder(default_port);
   if (absl::EndsWith(name, ".toml")) {
     RETURN_IF_ERROR(ReadTomlInventory(text, name, builder));
-  } else if (absl::EndsWith(name, ".yml") || absl::EndsWith(name, ".yaml")) {
-    RETURN_IF_ERROR(ReadAnsibleYaml(text, name, builder));
+  } else if (IsAnsibleSource(text, name)) {
+    AnsibleInventory inventory;
+    RETURN_IF_ERROR(ReadAnsibleSource(text, name, inventory));
+    RETURN_IF_ERROR(std::move(inventory).Build(builder));
   } else {
-    RETURN_IF_ERROR(ReadAnsibleIni(text, name, builder));
+    RETURN_IF_ERROR(ReadPlainInventory(text, name, builder));
   }
   return std::move(builder).Build();
 }

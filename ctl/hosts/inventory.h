@@ -40,15 +40,20 @@ struct Inventory {
 //                       labels = { rack = "a" }
 //                       [group]
 //                       web = "vm[01-10],@canary"    # a host set
-//   *.yml, *.yaml     an Ansible inventory as it is
-//   else              plain lines, a host set each, or an Ansible inventory in
-//                     its INI form
+//   *.yml, *.yaml,    an inventory of Ansible's, in Ansible's sense: `all` and
+//   *.json, *.ini     `ungrouped` are there, a port is that of ssh and falls
+//                     away, the last value of a variable counts
+//   else              the same, where there is what only Ansible writes (see
+//                     IsAnsibleSource); otherwise plain lines, a host set each,
+//                     and the groups `all` and `ungrouped`
 //
 // Of Ansible's variables ansible_host is where it is dialled; specula_host,
 // specula_port and specula_certificate_name have more authority; those of ssh
-// mean nothing here. INVALID_ARGUMENT with NAME:LINE for what is odd: an
-// unknown key, a host named twice with different addresses, a group that
-// contains itself or that is not there. Pure.
+// mean nothing here. INVALID_ARGUMENT with NAME:LINE for what cannot be read:
+// an unknown key, a host of our own formats named twice with different
+// addresses, a group that contains itself or that is not there, an address that
+// is a template or encrypted. Pure: variables beside the file are for
+// ReadInventory.
 absl::StatusOr<Inventory> ParseInventory(absl::string_view text,
                                          const std::string& name,
                                          uint16_t default_port);

@@ -122,78 +122,32 @@ TEST(TomlInventoryTest, WhatIsOddIsPointedAt) {
 }
 
 TEST(PlainInventoryTest, ALineIsAHostSet) {
-  EXPECT_EQ(Hosts(Read("# fleet\nvm[01-03]\n\nweb1,web[2-3]:7000\r\n"
-                       "10.0.0.[1-2]\n[::1]:7000\n; end\n",
-                       "hosts")),
+  const auto inventory = Read(
+      "# fleet\nvm[01-03]\n\nweb1,web[2-3]:7000 # more\r\n"
+      "10.0.0.[1-2]\n[::1]:7000\n; end\n",
+      "hosts");
+  constexpr char kHosts[] =
+      "vm01 vm02 vm03 web1 web2:7000 web3:7000 10.0.0.1 10.0.0.2 [::1]:7000";
+  EXPECT_EQ(Hosts(inventory),
             "vm01 vm02 vm03 web1 web2:7000=web2:7000 web3:7000=web3:7000 "
             "10.0.0.1 10.0.0.2 [::1]:7000=[::1]:7000");
+  EXPECT_EQ(Groups(inventory),
+            absl::StrCat("all: ", kHosts, "; ungrouped: ", kHosts));
   EXPECT_EQ(Hosts(Read("", "hosts")), "");
 }
 
-// The example of Ansible's documentation, and what it says of ranges.
-TEST(AnsibleIniTest, ReadAsItIs) {
-  const auto inventory = Read(R"(mail.example.com ansible_user=root
-
-[webservers]
-www[01:03].example.com
-jumper ansible_port=5555 ansible_host=192.0.2.50 # behind the wall
-odd[1:5:2]
-
-[dbservers]
-db-[a:c].example.com
-one specula_host=10.0.0.9 ansible_host=1.2.3.4 specula_port=7000 x="a b"
-
-[south:children]
-webservers
-dbservers
-
-[south:vars]
-ntp_server=ntp.example.com
-some words of any kind
-)",
-                              "hosts.ini");
-  EXPECT_EQ(Hosts(inventory),
-            "mail.example.com www01.example.com www02.example.com "
-            "www03.example.com jumper=192.0.2.50:60120 odd1 odd3 odd5 "
-            "db-a.example.com db-b.example.com db-c.example.com "
-            "one=10.0.0.9:7000");
-  EXPECT_EQ(Groups(inventory),
-            "dbservers: db-a.example.com db-b.example.com db-c.example.com "
-            "one; south: www01.example.com www02.example.com "
-            "www03.example.com jumper odd1 odd3 odd5 db-a.example.com "
-            "db-b.example.com db-c.example.com one; webservers: "
-            "www01.example.com www02.example.com www03.example.com jumper "
-            "odd1 odd3 odd5");
-}
-
-TEST(AnsibleIniTest, AHostMayComeInManyGroups) {
-  const auto inventory = Read("a ansible_host=10.0.0.1\n[x]\na\n[y]\na\n", "f");
-  EXPECT_EQ(Hosts(inventory), "a=10.0.0.1:60120");
-  EXPECT_EQ(Groups(inventory), "x: a; y: a");
-  EXPECT_EQ(Hosts(Read("[x]\na\n[y]\na ansible_host=10.0.0.1\n", "f")),
-            "a=10.0.0.1:60120");
-}
-
-TEST(AnsibleIniTest, WhatIsOddIsPointedAt) {
+TEST(PlainInventoryTest, WhatIsOddIsPointedAt) {
   const struct {
     const char* text;
     const char* where;
     const char* why;
   } kCases[] = {
-      {"a\n[x:childs]\nb", "f:2", "unknown section"},
-      {"[x:children]\ny", "f:2", "no group 'y'"},
-      {"[x:children]\nx", "f:2", "contains itself"},
-      {"a b", "f:1", "'b' is no variable"},
-      {"vm[1:", "f:1", "] is missing"},
-      {"vm[f:a]", "f:1", "odd"},
-      {"a specula_port=0", "f:1", "specula_port must be"},
-      {"a specula_port=x", "f:1", "specula_port must be"},
-      {"a specula_port=65536", "f:1", "1 to 65535"},
+      {"a b", "f:1", "put commas between hosts"},
+      {"a\nvm[1-", "f:2", "] is missing"},
       {"a,,b", "f:1", "a host is missing"},
       {"@web", "f:1", "groups and wildcards"},
       {"web*", "f:1", "groups and wildcards"},
-      {"vm[1:1000000000]", "f:1", "more than 100000"},
-      {"a ansible_host=x\na ansible_host=y", "f:2", "two addresses"},
+      {"vm[1-1000000000]", "f:1", "more than 100000"},
   };
   for (const auto& test : kCases) {
     const auto inventory = Read(test.text, "f");
@@ -202,42 +156,106 @@ TEST(AnsibleIniTest, WhatIsOddIsPointedAt) {
   }
 }
 
-TEST(AnsibleYamlTest, ReadAsItIs) {
-  const auto inventory = Read(R"(
-ungrouped:
-  hosts:
-    mail.example.com:
-webservers:
-  hosts:
-    www[01:02].example.com:
-    jumper:
-      ansible_port: 5555
-      ansible_host: 192.0.2.50
-      tags: [a, b]
-dbservers:
-  hosts:
-    one.example.com:
-      specula_port: 7000
-  vars: { x: 1 }
-all:
-  children:
-    webservers:
-    prod:
-      children:
-        dbservers:
-        webservers:
+// What makes a file without a telling name Ansible's: there a port is ssh's.
+TEST(PlainInventoryTest, WhatOnlyAnsibleWritesMakesItAnsibles) {
+  const struct {
+    const char* text;
+    const char* name;
+    const char* hosts;
+  } kCases[] = {
+      {"a:22", "f", "a:22=a:22"},
+      {"a:22\n# [x:1]\n[::1]:7", "f", "a:22=a:22 [::1]:7=[::1]:7"},
+      {"a:22", "f.ini", "a"},
+      {"a:22\n[web]", "f", "a"},
+      {"a:22\n[web:children] # x", "f.prod", "a"},
+      {"a:22\nb x=1", "f", "a b"},
+      {"a:22\nb[1:2]", "f", "a b1 b2"},
+      {"a:22\nb[x:y]", "f", "a bx by"},
+      {"---\nweb:\n  hosts: a:22", "f", "a"},
+      {"\n# x\nweb:\n  hosts: a:22", "f", "a"},
+      {"{\"web\": {\"hosts\": {\"a:22\": null}}}", "f.json", "a"},
+      {"[web]\na:22", "f.yml", "a"},
+  };
+  for (const auto& test : kCases) {
+    EXPECT_EQ(Hosts(Read(test.text, test.name)), test.hosts) << test.text;
+  }
+}
+
+// The example of Ansible's documentation, and ours in it.
+TEST(AnsibleIniTest, ReadAsItIs) {
+  const auto inventory = Read(R"(mail.example.com ansible_user=root
+
+[webservers]
+www[01:03].example.com
+jumper ansible_port=5555 ansible_host=192.0.2.50 # behind the wall
+
+[dbservers]
+one specula_host=10.0.0.9 ansible_host=1.2.3.4 specula_port=7000 x="a b"
+two[1:2] specula_host=10.1.0.[1-2]:7001 specula_certificate_name=db
+
+[south:children]
+webservers
+dbservers
+
+[south:vars]
+ntp_server=ntp.example.com
 )",
-                              "hosts.yml");
+                              "hosts.ini");
   EXPECT_EQ(Hosts(inventory),
             "mail.example.com www01.example.com www02.example.com "
-            "jumper=192.0.2.50:60120 one.example.com=one.example.com:7000");
+            "www03.example.com jumper=192.0.2.50:60120 one=10.0.0.9:7000 "
+            "two1=10.1.0.1:7001/db two2=10.1.0.2:7001/db");
   EXPECT_EQ(Groups(inventory),
-            "all: www01.example.com www02.example.com jumper one.example.com; "
-            "dbservers: one.example.com; prod: one.example.com "
-            "www01.example.com www02.example.com jumper; ungrouped: "
-            "mail.example.com; webservers: www01.example.com "
-            "www02.example.com jumper");
-  EXPECT_EQ(Hosts(Read("", "hosts.yml")), "");
+            "all: mail.example.com www01.example.com www02.example.com "
+            "www03.example.com jumper one two1 two2; dbservers: one two1 two2; "
+            "south: www01.example.com www02.example.com www03.example.com "
+            "jumper one two1 two2; ungrouped: mail.example.com; webservers: "
+            "www01.example.com www02.example.com www03.example.com jumper");
+}
+
+// Ansible itself drops the lone host from every group by this.
+TEST(AnsibleIniTest, UngroupedAsAChildKeepsItsHosts) {
+  EXPECT_EQ(Groups(Read("lone\n[x:children]\nungrouped\n", "f.ini")),
+            "all: lone; ungrouped: lone; x: lone");
+}
+
+TEST(AnsibleIniTest, WhatIsOddIsPointedAt) {
+  const struct {
+    const char* text;
+    const char* where;
+    const char* why;
+  } kCases[] = {
+      {"a\n[x:childs]\nb", "f.ini:2", "unknown section: '[x:childs]'"},
+      {"[x y]", "f.ini:1", "without spaces"},
+      {"[x:children]\ny", "f.ini:2", "no group 'y'"},
+      {"[x:children]\nx", "f.ini:2", "contains itself"},
+      {"[x:children]\nall", "f.ini:2", "contains every group"},
+      {"[x:children]\na b", "f.ini:2", "one group on a line"},
+      {"[x:vars]\na=b", "f.ini:1", "no such group"},
+      {"[all:vars]\na", "f.ini:2", "NAME=VALUE"},
+      {"a b", "f.ini:1", "'b' is no variable"},
+      {"a 'b", "f.ini:1", "not closed"},
+      {"vm[1:", "f.ini:1", "] of a range is missing"},
+      {"a\nvm[f:a]", "f.ini:2", "host not read: 'vm[f:a]'"},
+      {"vm[1-3]", "f.ini:1", "write [1:20]"},
+      {"a specula_port=0", "f.ini:1", "specula_port must be"},
+      {"a specula_port=x", "f.ini:1", "specula_port must be"},
+      {"a specula_port=65536", "f.ini:1", "1 to 65535"},
+      {"a[1:3] specula_host=b[1-2]", "f.ini:1", "2 values for 3 hosts"},
+      {"a specula_host=b[1-", "f.ini:1", "] is missing"},
+      {"a ansible_host={{ip}}", "f.ini:1", "templates"},
+      {"[x]\na\n[x:vars]\nansible_host={{ip}}", "f.ini:4", "templates"},
+      {"a ansible_host=", "f.ini:1", "no name or IP address"},
+      {"a ansible_host=b:22", "f.ini:1", "no name or IP address"},
+      {"a[1:60000]\nb[1:60000]", "f.ini:2", "more than 100000"},
+      {"a,b", "f.ini:1", "letters, digits"},
+      {"root@a", "f.ini:1", "ansible_user=USER"},
+  };
+  for (const auto& test : kCases) {
+    const auto inventory = Read(test.text, "f.ini");
+    EXPECT_THAT(inventory, StatusIs(kOdd, test.where)) << test.text;
+    EXPECT_THAT(inventory, StatusIs(kOdd, test.why)) << test.text;
+  }
 }
 
 TEST(AnsibleYamlTest, WhatIsOddIsPointedAt) {
@@ -246,14 +264,22 @@ TEST(AnsibleYamlTest, WhatIsOddIsPointedAt) {
     const char* where;
     const char* why;
   } kCases[] = {
-      {"web:\n  host:\n    a:\n", "f.yml:2", "unknown key 'host'"},
-      {"web: [a, b]", "f.yml:1", "a group must be a mapping"},
-      {"web:\n  hosts: [a]", "f.yml:2", "hosts must be a mapping"},
-      {"- a\n- b", "f.yml:1", "groups must be a mapping"},
+      {"web:\n  host:\n    a:\n", "f.yml:2", "unknown key"},
+      {"web: [a, b]", "f.yml:1", "must be a mapping"},
+      {"web: a", "f.yml:1", "must be a mapping"},
+      {"web:\n  hosts: [a]", "f.yml:2", "must be a mapping"},
+      {"web:\n  hosts:\n    a: [b]", "f.yml:3", "must be a mapping"},
+      {"web:\n  vars: [b]", "f.yml:2", "must be a mapping"},
+      {"- a\n- b", "f.yml:1", "must be a mapping"},
       {"a:\n  hosts:\n    'vm[3:1]':\n", "f.yml:3", "backwards"},
       {"a: {b", "f.yml:1", ""},
-      {"a:\n  children:\n    a:\n", "f.yml:", "contains itself"},
+      {"a:\n  children:\n    a:\n", "f.yml:3", "contains itself"},
       {"? [a, b]\n: c", "f.yml:1", ""},
+      {"a:\n---\nb:\n", "f.yml:", "second document"},
+      {"web:\n  hosts: {a: }\nweb:\n  hosts: {b: }", "f.yml:3", "twice"},
+      {"web:\n  hosts: {a: }\n  hosts: {b: }", "f.yml:3", "twice"},
+      {"plugin: x", "f.yml:1", "plugin of Ansible"},
+      {"a: &a {<<: *a}", "f.yml:1", ""},
       {std::string(100'000, '['), "f.yml:1", ""},
   };
   for (const auto& test : kCases) {
@@ -261,6 +287,44 @@ TEST(AnsibleYamlTest, WhatIsOddIsPointedAt) {
     EXPECT_THAT(inventory, StatusIs(kOdd, test.where)) << test.text;
     EXPECT_THAT(inventory, StatusIs(kOdd, test.why)) << test.text;
   }
+}
+
+TEST(AnsibleYamlTest, HostsWrittenTwiceAreOne) {
+  EXPECT_EQ(Hosts(Read("web:\n  hosts:\n    a: {ansible_host: x}\n    a: "
+                       "{ansible_host: y}\n",
+                       "f.yml")),
+            "a=y:60120");
+  EXPECT_EQ(Hosts(Read("", "f.yml")), "");
+}
+
+// Names that YAML 1.1 reads as something else than a text.
+TEST(AnsibleYamlTest, NamesAreTexts) {
+  for (const char* name : {"10", "-1", "0x1f", "0b1", "017", "1_000", "1:20",
+                           "1.5", "1e3.", ".5", "yes", "No", "TRUE", "off", "~",
+                           "null", ".inf", ".NaN", "2001-01-01"}) {
+    const bool is_text = absl::string_view(name) == "1e3.";
+    EXPECT_EQ(Read(absl::StrCat(name, ":\n  hosts: {a: }"), "f.yml").ok(),
+              is_text)
+        << name;
+    EXPECT_TRUE(
+        Read(absl::StrCat("'", name, "':\n  hosts: {a: }"), "f.yml").ok())
+        << name;
+  }
+  for (const char* name : {"1.2.3.4", "0800", "1a", "n10", "yes1", "a-b"}) {
+    EXPECT_EQ(
+        Hosts(Read(absl::StrCat("x:\n  hosts:\n    ", name, ":\n"), "f.yml")),
+        name);
+  }
+}
+
+// References to references make much of a short text.
+TEST(AnsibleYamlTest, ReferencesHaveAnEnd) {
+  std::string text = "a0: &a0 {children: {x: }}\n";
+  for (int i = 1; i < 40; ++i) {
+    absl::StrAppend(&text, "a", i, ": &a", i, " {children: {b", i, ": *a",
+                    i - 1, ", c", i, ": *a", i - 1, "}}\n");
+  }
+  EXPECT_THAT(Read(text, "f.yml"), StatusIs(kOdd, "repeat too much"));
 }
 
 }  // namespace
