@@ -24,10 +24,13 @@ constexpr int kDeepest = 64;
 // number, a truth value, a date or nothing.
 bool IsNoText(const std::string& text) {
   static const RE2 kNoText(
-      R"((?i:|~|null|yes|no|true|false|on|off)|[-+]?(?:0b[01_]+|0[0-7_]*)"
-      R"(|0x[0-9a-fA-F_]+|[1-9][0-9_]*(?::[0-5]?[0-9])*|[0-9][0-9_]*(?::[0-5]?[0-9])*\.[0-9_]*(?:[eE][-+][0-9]+)?)"
-      R"(|\.[0-9_]+(?:[eE][-+][0-9]+)?|\.(?i:inf))|\.(?i:nan))"
-      R"(|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?)",
+      R"(|~|null|Null|NULL|yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE)"
+      R"(|on|On|ON|off|Off|OFF)"
+      R"(|[-+]?(?:0b[01_]+|0[0-7_]*|0x[0-9a-fA-F_]+|[1-9][0-9_]*))"
+      R"(|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)"
+      R"(|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])*\.[0-9_]*(?:[eE][-+][0-9]+)?)"
+      R"(|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?)"
+      R"(|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)|[0-9]{4}-[0-9]{2}-[0-9]{2})",
       RE2::Latin1);
   return RE2::FullMatch(text, kNoText);
 }
