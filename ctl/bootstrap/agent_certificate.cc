@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "ctl/pki/directory.h"
 #include "ctl/pki/store.h"
 #include "lib/base/file.h"
+#include "lib/base/host_name.h"
 #include "lib/base/status_macros.h"
 #include "lib/rpc/denylist.h"
 #include "lib/rpc/identity.h"
@@ -22,9 +22,9 @@ bool Has(const std::vector<std::string>& list, const std::string& text) {
 bool CoversAll(const Certificate& certificate,
                const std::vector<std::string>& sans) {
   return std::all_of(sans.begin(), sans.end(), [&](const std::string& san) {
-    const std::string lower = absl::AsciiStrToLower(san);
-    return Has(certificate.dns_names, lower) ||
-           Has(certificate.ip_addresses, lower);
+    const std::string canonical = CanonicalHostName(san);
+    return Has(certificate.dns_names, canonical) ||
+           Has(certificate.ip_addresses, canonical);
   });
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "ctl/hosts/host_set.h"
 #include "lib/base/format.h"
+#include "lib/base/host_name.h"
 #include "lib/base/status_macros.h"
 
 namespace specula::ctl {
@@ -152,7 +153,10 @@ std::string AgentNameOf(absl::string_view host) {
       !absl::ascii_isalnum(static_cast<unsigned char>(name[0]))) {
     name.insert(0, "h");
   }
-  return name.substr(0, 63);
+  name = name.substr(0, kMostHostNameBytes - 1);
+  // As of an address that ends in colons, or its zone in a number.
+  if (!IsHostName(name) && !IsIpAddress(name)) name += 'h';
+  return name;
 }
 
 }  // namespace specula::ctl

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "ctl/hosts/pattern.h"
 #include "lib/base/format.h"
+#include "lib/base/host_name.h"
 #include "lib/base/status_macros.h"
 
 namespace specula::ctl {
@@ -86,7 +87,14 @@ absl::StatusOr<std::vector<std::string>> InventoryBuilder::AddHosts(
       host.address = address;
     }
     if (!certificate_names.empty()) {
-      host.certificate_name = certificate_names[i];
+      const std::string& name = certificate_names[i];
+      if (!IsHostName(name) && !IsIpAddress(name)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("'", EscapeControls(name),
+                         "' cannot be the name of a certificate: it is neither "
+                         "a host name nor an IP address"));
+      }
+      host.certificate_name = name;
     }
     for (const auto& [key, value] : entry.labels) host.labels[key] = value;
   }

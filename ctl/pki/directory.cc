@@ -25,7 +25,10 @@ constexpr mode_t kKeyMode = 0600;
 // leave a new key beside an old certificate.
 absl::Status WritePair(const PairPaths& paths, const KeyPair& pair,
                        bool force) {
-  const std::string staged = absl::StrCat(paths.certificate, ".new");
+  // The directory is locked, and a name's length may be all that a file's has.
+  const std::string staged = absl::StrCat(
+      paths.certificate.substr(0, paths.certificate.rfind('/') + 1),
+      ".certificate.new");
   RETURN_IF_ERROR(WriteFileAtomically(staged, pair.certificate_pem, kPublicMode,
                                       /*replace=*/true));
   absl::Status status =

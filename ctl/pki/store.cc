@@ -1,6 +1,5 @@
 #include "ctl/pki/store.h"
 
-#include <arpa/inet.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -11,13 +10,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "ctl/pki/authority.h"
 #include "ctl/pki/directory.h"
 #include "lib/base/file.h"
 #include "lib/base/format.h"
+#include "lib/base/host_name.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/unique_fd.h"
 #include "lib/rpc/denylist.h"
@@ -25,6 +24,7 @@
 namespace specula::ctl {
 namespace {
 
+constexpr size_t kMostCommonNameBytes = 64;    // RFC 5280
 constexpr size_t kMaxDenylistBytes = 1 << 20;  // what ReadFile gives an agent
 constexpr absl::string_view kDenylistHeader =
     "# Revoked certificates: one serial (hex) per line, # begins a comment.\n"
@@ -51,39 +51,13 @@ absl::Status CheckFree(const PairPaths& paths, bool force) {
   return absl::OkStatus();
 }
 
-bool IsAddress(const std::string& text) {
-  unsigned char bytes[sizeof(in6_addr)];
-  if (text.find('\0') != std::string::npos) return false;
-  return inet_pton(AF_INET, text.c_str(), bytes) == 1 ||
-         inet_pton(AF_INET6, text.c_str(), bytes) == 1;
-}
-
-// A host name as in RFC 1123, in lower case.
-bool IsDnsName(absl::string_view name) {
-  if (name.empty() || name.size() > 253) return false;
-  bool digits_only = false;
-  for (absl::string_view label : absl::StrSplit(name, '.')) {
-    if (label.empty() || label.size() > 63 || label.front() == '-' ||
-        label.back() == '-') {
-      return false;
-    }
-    digits_only = true;
-    for (char c : label) {
-      const bool digit = c >= '0' && c <= '9';
-      if (!digit && !(c >= 'a' && c <= 'z') && c != '-') return false;
-      digits_only = digits_only && digit;
-    }
-  }
-  // What ends in a number is meant as an address, perhaps a misspelt one.
-  return !digits_only || !absl::StrContains(name, '.');
-}
-
+// A host name, or one with a wildcard as its whole first label.
 bool IsDnsPattern(absl::string_view name) {
   // A wildcard for all of a top-level domain matches nothing in OpenSSL.
   if (absl::ConsumePrefix(&name, "*.") && !absl::StrContains(name, '.')) {
     return false;
   }
-  return IsDnsName(name);
+  return IsHostName(name);
 }
 
 void AddOnce(std::vector<std::string>* list, std::string value) {
@@ -95,20 +69,16 @@ void AddOnce(std::vector<std::string>* list, std::string value) {
 absl::Status AddAgentNames(const std::string& name,
                            const std::vector<std::string>& sans,
                            CertificateRequest* request) {
-  if (IsAddress(name)) {
-    AddOnce(&request->ip_addresses, name);
-  } else if (IsDnsName(name)) {
-    AddOnce(&request->dns_names, name);
-  }
-  for (const std::string& san : sans) {
-    const std::string lower = absl::AsciiStrToLower(san);
-    if (IsAddress(san)) {
-      AddOnce(&request->ip_addresses, lower);
-    } else if (IsDnsPattern(lower)) {
-      AddOnce(&request->dns_names, lower);
+  std::vector<std::string> all = {name};
+  all.insert(all.end(), sans.begin(), sans.end());
+  for (const std::string& one : all) {
+    if (IsIpAddress(one)) {
+      AddOnce(&request->ip_addresses, absl::AsciiStrToLower(one));
+    } else if (&one == &all.front() ? IsHostName(one) : IsDnsPattern(one)) {
+      AddOnce(&request->dns_names, CanonicalHostName(one));
     } else {
       return absl::InvalidArgumentError(
-          absl::StrCat("\"", EscapeControls(san.substr(0, 300)),
+          absl::StrCat("\"", EscapeControls(one.substr(0, 300)),
                        "\" is neither an IP address nor a DNS name"));
     }
   }
@@ -130,7 +100,12 @@ absl::StatusOr<Issued> IssueAs(const std::string& dir, const std::string& name,
   RETURN_IF_ERROR(ParseIdentityUri(uri).status());
   const PairPaths paths = PathsOf(dir, name);
   RETURN_IF_ERROR(CheckFree(paths, options.force));
-  request.common_name = name;
+  // It is for display only, and X.509 gives it less room than a host's name
+  // has.
+  request.common_name =
+      name.size() > kMostCommonNameBytes
+          ? absl::StrCat(name.substr(0, kMostCommonNameBytes - 3), "...")
+          : name;
   request.uris = {uri};
   request.not_before =
       std::max(options.now - kClockSkew, authority.certificate.not_before);
@@ -198,7 +173,8 @@ absl::StatusOr<Issued> IssueAgent(const std::string& dir,
   request.server_auth = true;
   request.client_auth = true;
   RETURN_IF_ERROR(AddAgentNames(name, sans, &request));
-  return IssueAs(dir, name, Role::kAgent, std::move(request), options);
+  return IssueAs(dir, CanonicalHostName(name), Role::kAgent, std::move(request),
+                 options);
 }
 
 absl::StatusOr<Issued> IssueClient(const std::string& dir,

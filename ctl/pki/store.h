@@ -57,9 +57,8 @@ absl::StatusOr<Issued> InitAuthority(const std::string& dir,
                                      const AuthorityOptions& options);
 
 // Issues for an agent: server and client (its own health probe), with `name`
-// and each of `sans` as IP address or DNS name (a wildcard as the whole
-// leftmost label is one). A name that is neither, such as "db_1", is no SAN,
-// but a fine identity.
+// and each of `sans` as IP address or host name (see IsHostName), in lower
+// case. Of `sans`, a wildcard as the whole leftmost label is one too.
 absl::StatusOr<Issued> IssueAgent(const std::string& dir,
                                   const std::string& name,
                                   const std::vector<std::string>& sans,

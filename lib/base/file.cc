@@ -20,6 +20,8 @@
 namespace specula {
 namespace {
 
+constexpr size_t kMostNameInTemporary = 200;  // of the 255 bytes that it has
+
 absl::StatusOr<UniqueFd> OpenForReading(const std::string& path) {
   // O_NONBLOCK: a FIFO in place of a file must not hang the program.
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
@@ -118,8 +120,12 @@ absl::Status WriteFileAtomically(const std::string& path,
                                  bool replace) {
   // Pids alone would not do: threads share one, and so may containers.
   static std::atomic<uint32_t> count = std::random_device()();
-  const std::string temporary =
-      absl::StrFormat("%s.tmp.%d.%08x", path, getpid(), count++);
+  // A name that is as long as may be has no room for more.
+  const size_t slash = path.rfind('/');
+  const size_t name = slash == std::string::npos ? 0 : slash + 1;
+  const std::string temporary = absl::StrFormat(
+      "%s.tmp.%d.%08x", path.substr(0, name + kMostNameInTemporary), getpid(),
+      count++);
   UniqueFd fd(open(temporary.c_str(),
                    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!fd.valid()) {

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/format.h"
+#include "lib/base/host_name.h"
 #include "lib/base/status_macros.h"
 
 namespace specula {
@@ -71,9 +72,17 @@ absl::StatusOr<HostPort> ParseHostPort(absl::string_view text,
                    bracketed ? IsAddressCharacter : IsHostCharacter)) {
     return Odd(text, "a host has letters, digits, '-', '.' and '_' only");
   }
-  if (host.size() > 253)
+  if (host.size() > kMostHostNameBytes) {
     return Odd(text, "the host is longer than 253 characters");
+  }
   if (host.front() == '-') return Odd(text, "a host does not start with '-'");
+  if (!bracketed && !IsHostName(host) && !IsIpAddress(host)) {
+    return Odd(
+        text,
+        "it is no IP address, and a host name has parts of 1 to 63 "
+        "characters, which do not begin or end with '-', not all of them "
+        "numbers");
+  }
   if (!rest.empty()) {
     ASSIGN_OR_RETURN(result.port, ParsePort(text, rest.substr(1)));
   }

@@ -9,7 +9,7 @@
 
 namespace specula {
 
-// A host name or IP address (without brackets) and a TCP port.
+// A host name (see IsHostName) or IP address (without brackets) and a TCP port.
 struct HostPort {
   std::string host;
   uint16_t port = 0;

@@ -316,7 +316,9 @@ bool IsFor(X509* x509, const std::string& host) {
       absl::StrContains(host, '*')) {
     return false;
   }
-  return X509_check_host(x509, host.data(), host.size(),
+  // No certificate has the dot by which a name is said to be whole.
+  const size_t length_of_name = host.size() - (host.back() == '.' ? 1 : 0);
+  return X509_check_host(x509, host.data(), length_of_name,
                          X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
                              X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
                          /*peername=*/nullptr) == 1;

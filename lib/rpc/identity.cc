@@ -10,20 +10,21 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "lib/base/format.h"
+#include "lib/base/host_name.h"
 #include "lib/base/status_macros.h"
 
 namespace specula {
 namespace {
 
-constexpr size_t kMaxUriBytes = 255;
+constexpr size_t kMaxUriBytes = 2048;  // as SPIFFE has it
 constexpr size_t kMaxPartBytes = 63;
 constexpr Role kRoles[] = {Role::kViewer, Role::kOperator, Role::kAdmin,
                            Role::kShim, Role::kAgent};
 
-// Whether `part` has 1 to 63 bytes of a-z, 0-9 and `marks`, and does not begin
-// with one of the marks, so that ".", ".." and "-f" are no names.
-bool IsPart(absl::string_view part, absl::string_view marks) {
-  if (part.empty() || part.size() > kMaxPartBytes) return false;
+// Whether `part` has 1 to `most` bytes of a-z, 0-9 and `marks`, and does not
+// begin with one of the marks, so that ".", ".." and "-f" are no names.
+bool IsPart(absl::string_view part, absl::string_view marks, size_t most) {
+  if (part.empty() || part.size() > most) return false;
   if (absl::StrContains(marks, part.front())) return false;
   for (char c : part) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -81,16 +82,17 @@ absl::StatusOr<Identity> ParseIdentityUri(absl::string_view uri) {
   if (parts.size() != 4 || parts[1] != "specula") {
     return bad("is not spiffe://<trust domain>/specula/<role>/<name>");
   }
-  if (!IsPart(parts[0], ".-")) {
+  if (!IsPart(parts[0], ".-", kMaxPartBytes)) {
     return bad(
         "the trust domain must be 1 to 63 of a-z 0-9 . - and begin with a "
         "letter or digit");
   }
   ASSIGN_OR_RETURN(Role role, ParseRole(parts[2]));
-  if (!IsPart(parts[3], "._-")) {
-    return bad(
-        "the name must be 1 to 63 of a-z 0-9 . _ - and begin with a letter or "
-        "digit");
+  const size_t most = role == Role::kAgent ? kMostHostNameBytes : kMaxPartBytes;
+  if (!IsPart(parts[3], "._-", most)) {
+    return bad(absl::StrCat("the name must be 1 to ", most,
+                            " of a-z 0-9 . _ - and begin with a letter or "
+                            "digit"));
   }
   return Identity{std::string(parts[0]), role, std::string(parts[3])};
 }

@@ -30,10 +30,11 @@ struct Identity {
 // The URI of an identity.
 std::string IdentityUri(const Identity& identity);
 
-// Reads such a URI. Strict, as it decides about power: at most 255 bytes, lower
-// case; trust domain of [a-z0-9.-], name of [a-z0-9._-], both 1 to 63 bytes and
-// starting with a letter or digit; no query, fragment, port or percent sign; no
-// further segment. INVALID_ARGUMENT otherwise.
+// Reads such a URI. Strict, as it decides about power: lower case; trust domain
+// of [a-z0-9.-], name of [a-z0-9._-], both 1 to 63 bytes (an agent's name,
+// which is a host's, to 253) and starting with a letter or digit; no query,
+// fragment, port or percent sign; no further segment. INVALID_ARGUMENT
+// otherwise.
 absl::StatusOr<Identity> ParseIdentityUri(absl::string_view uri);
 
 // The identity of a certificate: that of its only URI SAN. PERMISSION_DENIED if

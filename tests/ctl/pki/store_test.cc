@@ -225,11 +225,44 @@ TEST_F(PkiStoreTest, AgentMayServeAndCall) {
 
 TEST_F(PkiStoreTest, NameOfAnAgentBecomesASanIfItCan) {
   Init();
-  absl::StatusOr<Issued> odd = IssueAgent(dir_, "db_1", {}, Options());
-  ASSERT_TRUE(odd.ok()) << odd.status();
-  EXPECT_THAT(odd->certificate.dns_names, IsEmpty());
-  EXPECT_THAT(odd->certificate.uris,
-              ElementsAre("spiffe://d.example/specula/agent/db_1"));
+  // Whatever a host set takes; see IsHostName.
+  const std::string label(63, 'b');
+  const std::string longest =
+      label + "." + label + "." + label + "." + std::string(59, 'c');
+  const struct {
+    std::string given;
+    std::string name;
+  } names[] = {
+      {"db_1", "db_1"},
+      {"HOST-Upper", "host-upper"},
+      {"vm1.example.org.", "vm1.example.org"},
+      {"gke-prod-cluster-default-pool-1a2b3c4d-abcd.europe-west1-b.c."
+       "my-project-123456.internal",
+       "gke-prod-cluster-default-pool-1a2b3c4d-abcd.europe-west1-b.c."
+       "my-project-123456.internal"},
+      {longest, longest},
+  };
+  for (const auto& [given, name] : names) {
+    absl::StatusOr<Issued> named = IssueAgent(dir_, given, {}, Options());
+    ASSERT_TRUE(named.ok()) << named.status();
+    EXPECT_THAT(named->certificate.dns_names, ElementsAre(name));
+    EXPECT_THAT(named->certificate.uris,
+                ElementsAre("spiffe://d.example/specula/agent/" + name));
+    EXPECT_EQ(IdentityOf(named->certificate)->name, name);
+    EXPECT_LE(named->certificate.common_name.size(), 64u);
+    // By any case, and said to be whole or not.
+    for (const std::string& asked : {given, name, name + "."}) {
+      EXPECT_TRUE(
+          ParseServerCertificatePem(Read(name + ".crt"), asked)->is_for_host)
+          << asked;
+    }
+  }
+  for (const char* none :
+       {"_a", "a..b", ".a", "-a", "a-", "10.0.0.300", "a b"}) {
+    EXPECT_TRUE(
+        absl::IsInvalidArgument(IssueAgent(dir_, none, {}, Options()).status()))
+        << none;
+  }
   absl::StatusOr<Issued> address = IssueAgent(dir_, "10.0.0.7", {}, Options());
   ASSERT_TRUE(address.ok()) << address.status();
   EXPECT_THAT(address->certificate.dns_names, IsEmpty());
@@ -267,11 +300,11 @@ TEST_F(PkiStoreTest, BadNamesWriteNothing) {
   Init();
   const std::set<std::string> before = Files();
   for (const std::string& name :
-       {std::string(), std::string("Bob"), std::string("../bob"),
-        std::string("a/b"), std::string(".."), std::string("."),
-        std::string("-f"), std::string(".hidden"), std::string("a b"),
-        std::string("bob\n"), std::string("bob,OU=admin"),
-        std::string("b\0b", 3), std::string(64, 'a')}) {
+       {std::string(), std::string("../bob"), std::string("a/b"),
+        std::string(".."), std::string("."), std::string("-f"),
+        std::string(".hidden"), std::string("a b"), std::string("bob\n"),
+        std::string("bob,OU=admin"), std::string("b\0b", 3),
+        std::string(64, 'a')}) {
     EXPECT_EQ(IssueAgent(dir_, name, {}, Options()).status().code(),
               absl::StatusCode::kInvalidArgument)
         << name;
@@ -282,6 +315,9 @@ TEST_F(PkiStoreTest, BadNamesWriteNothing) {
               absl::StatusCode::kInvalidArgument)
         << name;
   }
+  // Only names of hosts are compared without case.
+  EXPECT_EQ(IssueClient(dir_, "Bob", Role::kAdmin, Options()).status().code(),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Files(), before);
   EXPECT_FALSE(std::filesystem::exists(root_ + "/bob.key"));
 }
@@ -299,12 +335,12 @@ TEST_F(PkiStoreTest, AuthorityIsNotReplacedByANamesake) {
 TEST_F(PkiStoreTest, BadSansWriteNothing) {
   Init();
   for (const std::string& san : {std::string(),
-                                 std::string("a_b"),
+                                 std::string("_b"),
                                  std::string("a b"),
                                  std::string("-a"),
                                  std::string("a-"),
                                  std::string("a..b"),
-                                 std::string("a."),
+                                 std::string("a.."),
                                  std::string(".a"),
                                  std::string("10.0.0.256"),
                                  std::string("10.0.0"),
@@ -380,7 +416,7 @@ TEST_F(PkiStoreTest, CertificateThatCannotBeWrittenLeavesTheOldPair) {
   const std::string certificate = Read("web-1.crt");
   const std::string key = Read("web-1.key");
   // Nothing can be renamed onto a directory.
-  ASSERT_EQ(mkdir(Path("web-1.crt.new").c_str(), 0700), 0);
+  ASSERT_EQ(mkdir(Path(".certificate.new").c_str(), 0700), 0);
   EXPECT_FALSE(IssueAgent(dir_, "web-1", {}, Options(397, true)).ok());
   EXPECT_EQ(Read("web-1.crt"), certificate);
   EXPECT_EQ(Read("web-1.key"), key);

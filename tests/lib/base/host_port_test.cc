@@ -91,13 +91,20 @@ TEST(HostPortTest, SaysWhatIsOdd) {
       {std::string("vm\0", 3), "letters, digits"},
       {"-vm1", "does not start with '-'"},
       {"--help:1", "does not start with '-'"},
+      {"a..b", "parts of 1 to 63"},
+      {"10.0.0.300", "is no IP address"},
+      {std::string(64, 'a'), "parts of 1 to 63"},
       {std::string(254, 'a'), "longer than 253"},
   };
   for (const auto& test : kCases) {
     EXPECT_THAT(ParseHostPort(test.text, 60120), StatusIs(kOdd, test.why))
         << test.text;
   }
-  EXPECT_THAT(ParseHostPort(std::string(253, 'a') + ":1", 60120), IsOk());
+  const std::string label(63, 'a');
+  EXPECT_THAT(ParseHostPort(label + "." + label + "." + label + "." +
+                                std::string(61, 'b') + ":1",
+                            60120),
+              IsOk());
 }
 
 TEST(HostPortTest, ErrorsAreSafeForATerminal) {

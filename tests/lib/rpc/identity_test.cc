@@ -52,6 +52,14 @@ TEST(IdentityTest, LongestPartsAreRead) {
   EXPECT_EQ(*identity, longest);
 }
 
+TEST(IdentityTest, AnAgentsNameIsAHostsAndAsLongAsThat) {
+  const Identity longest{std::string(63, 'd'), Role::kAgent,
+                         std::string(253, 'a')};
+  absl::StatusOr<Identity> identity = ParseIdentityUri(IdentityUri(longest));
+  ASSERT_TRUE(identity.ok()) << identity.status();
+  EXPECT_EQ(*identity, longest);
+}
+
 TEST(IdentityTest, RefusesWhateverIsNotExactlyAnIdentity) {
   const std::string nul(1, '\0');
   const std::string cases[] = {
@@ -135,6 +143,7 @@ TEST(IdentityTest, RefusesWhateverIsNotExactlyAnIdentity) {
       "spiffe://d/specula/viewer/" + std::string(64, 'b'),
       "spiffe://" + std::string(64, 'd') + "/specula/viewer/bob",
       "spiffe://d/specula/viewer/" + std::string(1 << 20, 'b'),
+      "spiffe://d/specula/agent/" + std::string(254, 'b'),
   };
   for (const std::string& uri : cases) {
     absl::StatusOr<Identity> identity = ParseIdentityUri(uri);
