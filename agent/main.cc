@@ -5,12 +5,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "agent/agent.h"
 #include "agent/broker/broker.h"
@@ -20,6 +20,7 @@
 #include "agent/probe/probe.h"
 #include "lib/base/format.h"
 #include "lib/base/log.h"
+#include "lib/base/output.h"
 #include "lib/base/service_manager.h"
 #include "lib/base/standard_fds.h"
 #include "lib/base/version.h"
@@ -32,6 +33,8 @@ namespace {
 using specula::FormatHostPort;
 using specula::Log;
 using specula::LogLevel;
+using specula::PrintText;
+using specula::Written;
 using specula::agent::Options;
 
 // More than the grace of a process tree, so that an Exec tells its end.
@@ -109,11 +112,11 @@ int RunProbe(const Options& options) {
                                     options.probe_timeout});
   }
   if (status.ok()) {
-    printf("serving on %s\n", FormatHostPort(*address).c_str());
+    PrintText(absl::StrCat("serving on ", FormatHostPort(*address), "\n"));
     return 0;
   }
-  fprintf(stderr, "not serving: %s\n",
-          specula::EscapeControls(status.message()).c_str());
+  specula::PrintErrorText(absl::StrCat(
+      "not serving: ", specula::EscapeControls(status.message()), "\n"));
   return 1;
 }
 
@@ -157,8 +160,7 @@ int main(int argc, char** argv) {
   if (options.check_config) {
     absl::Status status = specula::agent::CheckConfig(options);
     if (!status.ok()) return Fail(status);
-    puts("configuration is good");
-    return 0;
+    return PrintText("configuration is good\n") == Written::kAll ? 0 : 1;
   }
   if (geteuid() == 0 && options.front_user.empty()) {
     Log(LogLevel::kWarning,

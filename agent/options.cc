@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -288,11 +287,15 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   Declare(app, raw, options);
   DeclareCeiling(app, raw, options.ceiling);
   DeclareProbe(app, raw);
-  if (PrintManPageIfAsked(argc, argv, app, AgentManText())) return 0;
+  if (const auto page = PrintManPageIfAsked(argc, argv, app, AgentManText())) {
+    return *page == Written::kAll ? 0 : 1;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    const std::optional<Written> help = PrintParseEnd(app, error);
+    if (!help.has_value()) return 2;
+    return *help == Written::kAll ? 0 : 1;
   }
   options.probe = app.got_subcommand("probe");
   const bool named = app.get_option("--config")->count() > 0;
@@ -303,8 +306,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
         raw.front_user, app.get_option("--front-user")->count() > 0, options);
   }
   if (!status.ok()) {
-    fprintf(stderr, "specula-agent: %s\n",
-            std::string(status.message()).c_str());
+    PrintErrorText(absl::StrCat("specula-agent: ", status.message(), "\n"));
     return 2;
   }
   return options;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <iostream>
 #include <memory>
 #include <string>
 
@@ -112,21 +111,25 @@ int RunApp(int argc, char** argv) {
   app.footer(
       "Exit code: 0 all hosts answered, 255 some host gave no result, 2 wrong "
       "usage,\n"
-      "130 interrupted; exec on one host: that of the command (see exec "
-      "--help).\n\n"
+      "130 interrupted, 141 the reader of the output has gone; exec on one "
+      "host: that of\n"
+      "the command (see exec --help).\n\n"
       "Example: specula --hosts 'vm[01-64]' --ca ca.crt --cert me.crt --key "
       "me.key status");
   if (argc > 1 && strcmp(argv[1], "__complete") == 0) {
     return RunComplete(app, context, {argv + 2, argv + argc});
   }
-  if (PrintManPageIfAsked(argc, argv, app, ControllerManText())) return kExitOk;
+  if (const auto page =
+          PrintManPageIfAsked(argc, argv, app, ControllerManText())) {
+    return ExitCodeOf(*page);
+  }
   const int own = OwnWords(argc, argv);
   if (own < argc) context.words.emplace(argv + own + 1, argv + argc);
   try {
     app.parse(own, argv);
   } catch (const CLI::ParseError& error) {
-    if (app.exit(error) != 0) return kExitUsage;
-    return std::cout.flush() ? kExitOk : kExitNoResult;
+    const std::optional<Written> help = PrintParseEnd(app, error);
+    return help.has_value() ? ExitCodeOf(*help) : kExitUsage;
   }
   if (context.words.has_value() && !context.takes_words) {
     return UsageError(absl::InvalidArgumentError(

@@ -26,8 +26,6 @@ namespace {
 
 // Interrupted, nobody waits longer than this for a reader who sleeps.
 constexpr absl::Duration kMostStuck = absl::Seconds(1);
-// As a shell shows a program that died by SIGPIPE.
-constexpr int kExitClosedPipe = 141;
 constexpr absl::Duration kProgressEvery = absl::Milliseconds(250);
 constexpr size_t kSlowestShown = 3;
 constexpr char kClearLine[] = "\r\033[K";
@@ -240,7 +238,7 @@ void BatchReport::Write(OutputStream stream, std::string text,
 
 void BatchReport::Say(const std::string& line) {
   if (left_) {
-    fprintf(stderr, "specula: %s\n", line.c_str());
+    SayError(line);
     return;
   }
   Write(OutputStream::kError, absl::StrCat("specula: ", line, "\n"));
@@ -366,7 +364,7 @@ int BatchReport::Conclude(const Batch& batch) {
   const absl::Status written = writer_.status();
   if (written.ok() || batch.interrupted()) return exit_code;
   if (absl::IsCancelled(written)) return kExitClosedPipe;
-  fprintf(stderr, "specula: %s\n", std::string(written.message()).c_str());
+  SayError(written.message());
   return kExitNoResult;
 }
 

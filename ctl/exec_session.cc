@@ -12,14 +12,13 @@
 #include "ctl/patience.h"
 #include "lib/base/clock.h"
 #include "lib/base/format.h"
+#include "lib/base/output.h"
 
 namespace specula::ctl {
 namespace {
 
 // Interrupted, nobody waits longer than this for a reader who sleeps.
 constexpr absl::Duration kMostStuck = absl::Seconds(1);
-// As a shell shows a program that died by SIGPIPE.
-constexpr int kExitClosedPipe = 128 + SIGPIPE;
 constexpr char kNoProof[] =
     "there is no proof that the remote process tree has ended";
 
@@ -268,7 +267,7 @@ int ExecSession::Conclude() {
     exit_code = ending.exit_code;
   }
   for (const std::string& line : lines) {
-    if (writer_->ends_in_line()) fputc('\n', stderr);
+    if (writer_->ends_in_line()) PrintErrorText("\n");
     SayOfHost(target_, line);
   }
   return exit_code;

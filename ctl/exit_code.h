@@ -11,6 +11,7 @@ enum ExitCode : int {
   kExitFailed = 1,
   kExitUsage = 2,  // the command line, the configuration or a file is wrong
   kExitInterrupted = 130,  // Ctrl-C
+  kExitClosedPipe = 141,   // the reader of standard output has gone
   kExitNoResult = 255,     // at least one host gave no result
 };
 

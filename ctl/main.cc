@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <iostream>
 
 #include "absl/synchronization/mutex.h"
 #include "ctl/app.h"
@@ -44,7 +43,6 @@ int main(int argc, char** argv) {
   const int code = specula::ctl::RunApp(argc, argv);
   // Connections may be open and gRPC's threads at work on them: nothing that
   // they use is destroyed.
-  std::cout.flush();
   fflush(nullptr);
   _exit(code);
 }

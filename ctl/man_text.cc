@@ -44,7 +44,8 @@ ManText ControllerManText() {
   text.exit_status = {
       {"0", "Every host answered; exec on many hosts: it ended well on all."},
       {"1",
-       "exec on many hosts: it failed on some. diff: there is a difference. "
+       "exec on many hosts: it failed on some. kill --name, ps --name: no "
+       "process has that name. diff: there is a difference. "
        "doctor: something needs a hand. audit verify: the log is not intact."},
       {"2",
        "The command line, the configuration or a file is wrong; nobody "
@@ -52,12 +53,13 @@ ManText ControllerManText() {
       {"130",
        "Interrupted. The remote process trees of an exec are gone, or "
        "standard error says that it is not known."},
+      {"141", "The reader of standard output has gone."},
       {"255",
        "Some host gave no result; the reason is in its row or on "
        "standard error."},
       {"exec on one host",
        "The command's own code; 128+N if it died by signal N; 124 if it was "
-       "ended at its timeout; 141 if nobody read the output."}};
+       "ended at its timeout."}};
   text.environment = {
       {"NO_COLOR", "If it is set and not empty, nothing is coloured."},
       {"XDG_CONFIG_HOME, XDG_STATE_HOME",

@@ -1,6 +1,5 @@
 #include "ctl/output_writer.h"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "ctl/terminal_filter.h"
 #include "lib/base/clock.h"
+#include "lib/base/output.h"
 
 namespace specula::ctl {
 namespace {
@@ -54,10 +54,8 @@ struct OutputWriter::State {
         error(options.error_fd, "standard error", options.raw) {}
 
   void Add(Item item);
-  // Writes one piece. 0 as write(2), but whole or not at all; else errno.
-  static int WritePiece(int fd, absl::string_view piece);
   // Writes all of `bytes`, or until it is discarded.
-  absl::Status WriteAll(const Sink& sink, absl::string_view bytes);
+  absl::Status WriteTo(const Sink& sink, absl::string_view bytes);
   absl::Status Put(Item& item);
 
   bool IsLineOpen() const {
@@ -101,24 +99,8 @@ void OutputWriter::State::Add(Item item) {
   if (taken != nullptr) taken();
 }
 
-int OutputWriter::State::WritePiece(int fd, absl::string_view piece) {
-  while (!piece.empty()) {
-    const ssize_t written = write(fd, piece.data(), piece.size());
-    if (written >= 0) {
-      piece.remove_prefix(static_cast<size_t>(written));
-      continue;
-    }
-    if (errno == EINTR) continue;
-    // Somebody with whom we share the terminal or pipe has made it so.
-    if (errno != EAGAIN && errno != EWOULDBLOCK) return errno;
-    pollfd room = {fd, POLLOUT, 0};
-    poll(&room, 1, -1);
-  }
-  return 0;
-}
-
-absl::Status OutputWriter::State::WriteAll(const Sink& sink,
-                                           absl::string_view bytes) {
+absl::Status OutputWriter::State::WriteTo(const Sink& sink,
+                                          absl::string_view bytes) {
   while (!bytes.empty()) {
     const absl::string_view piece = bytes.substr(0, kPieceBytes);
     {
@@ -127,7 +109,7 @@ absl::Status OutputWriter::State::WriteAll(const Sink& sink,
       piece_begun = SteadyNow();
       if (sink.terminal) line_open = piece.back() != '\n';
     }
-    const int error_number = WritePiece(sink.fd, piece);
+    const int error_number = WriteAll(sink.fd, piece);
     if (error_number == EPIPE) {
       return absl::CancelledError(absl::StrCat(sink.name, " is closed"));
     }
@@ -144,14 +126,14 @@ absl::Status OutputWriter::State::Put(Item& item) {
   Sink& sink = *item.sink;
   switch (item.kind) {
     case Item::Kind::kBytes:
-      return WriteAll(sink,
-                      sink.escape ? sink.filter.Feed(item.bytes) : item.bytes);
+      return WriteTo(sink,
+                     sink.escape ? sink.filter.Feed(item.bytes) : item.bytes);
     case Item::Kind::kLine:
-      return WriteAll(sink,
-                      absl::StrCat(sink.terminal && IsLineOpen() ? "\n" : "",
-                                   item.bytes, "\n"));
+      return WriteTo(sink,
+                     absl::StrCat(sink.terminal && IsLineOpen() ? "\n" : "",
+                                  item.bytes, "\n"));
     case Item::Kind::kEnd:
-      return WriteAll(sink, sink.filter.Flush());
+      return WriteTo(sink, sink.filter.Flush());
   }
   return absl::OkStatus();
 }

@@ -16,7 +16,7 @@ namespace specula::ctl {
 // slow as he likes (a pager) without Ctrl-C having to wait for him.
 //
 // To a terminal it goes through a TerminalFilter unless raw; anywhere else byte
-// by byte as it is. Interrupted, partial and would-block writes are finished.
+// by byte as it is. What is partly written is finished (see WriteAll).
 //
 // Bounded: it says `taken` for a chunk at once while little is waiting, else
 // when there is room again, and whoever brings chunks brings no more before.

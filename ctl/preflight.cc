@@ -99,7 +99,8 @@ int RunPreflight(ClosedFleet& fleet, const FleetOptions& options,
                  Verdict(verdict), kCeiling});
     }
   }
-  if (!Print(options.json ? json : table.Render())) return kExitNoResult;
+  const ExitCode written = Print(options.json ? json : table.Render());
+  if (written != kExitOk) return written;
   if (!options.json) {
     Print(absl::StrFormat("you: %s %s, certificate for %d more days\n",
                           RoleName(fleet.credentials.identity.role),

@@ -11,14 +11,13 @@
 #include "ctl/output_writer.h"
 #include "ctl/views.h"
 #include "lib/base/format.h"
+#include "lib/base/output.h"
 
 namespace specula::ctl {
 namespace {
 
 // Interrupted, nobody waits longer than this for a reader who sleeps.
 constexpr absl::Duration kMostStuck = absl::Seconds(1);
-// As a shell shows a program that died by SIGPIPE.
-constexpr int kExitClosedPipe = 141;
 
 // What gRPC's threads tell.
 struct Progress {
@@ -108,7 +107,7 @@ int RunTailOn(const std::vector<Target>& targets,
     return kExitNoResult;
   }
   if (ending.outcome != Outcome::kOk) {
-    if (writer->ends_in_line()) fputc('\n', stderr);
+    if (writer->ends_in_line()) PrintErrorText("\n");
     SayOfHost(target, EndingText(ending));
     return kExitNoResult;
   }

@@ -1,6 +1,5 @@
 #include "ctl/run_unary.h"
 
-#include <cstdio>
 #include <map>
 #include <string>
 
@@ -86,7 +85,7 @@ int RunStartOn(const std::vector<Target>& targets,
   const bool json = options.json;
   bool all_run = true;
   bool some_run = false;
-  bool written = true;
+  std::string text;
   std::vector<std::string> in_doubt;
   for (size_t i = 0; i < targets.size(); ++i) {
     const Target& target = targets[i];
@@ -98,22 +97,20 @@ int RunStartOn(const std::vector<Target>& targets,
     }
     some_run = true;
     if (json) {
-      written = Print(JsonLine(target, result.ending, result.elapsed, "start",
-                               &result.response)) &&
-                written;
+      text += JsonLine(target, result.ending, result.elapsed, "start",
+                       &result.response);
     }
   }
   if (!in_doubt.empty()) {
-    fprintf(stderr, "specula: %s: %s\n",
-            EscapeControls(ListHosts(in_doubt)).c_str(),
-            DoubtText(request).c_str());
+    SayError(absl::StrCat(EscapeControls(ListHosts(in_doubt)), ": ",
+                          DoubtText(request)));
   }
-  if (!json && some_run) written = Print(ViewStarted(targets, results));
-  if (!json && targets.size() > 1) {
-    written = Print(StartSummary(targets, results)) && written;
-  }
+  if (!json && some_run) text += ViewStarted(targets, results);
+  if (!json && targets.size() > 1) text += StartSummary(targets, results);
+  const ExitCode written = Print(text);
   if (interrupt.interrupted()) return kExitInterrupted;
-  return all_run && written ? kExitOk : kExitNoResult;
+  if (written != kExitOk) return written;
+  return all_run ? kExitOk : kExitNoResult;
 }
 
 int RunKillOn(const std::vector<Target>& targets,
@@ -143,9 +140,10 @@ int RunKillOn(const std::vector<Target>& targets,
       text += ViewSent(request, result.response);
     }
   }
-  const bool written = Print(text);
+  const ExitCode written = Print(text);
   if (!all_ok && interrupt.interrupted()) return kExitInterrupted;
-  return all_ok && written ? kExitOk : kExitNoResult;
+  if (written != kExitOk) return written;
+  return all_ok ? kExitOk : kExitNoResult;
 }
 
 }  // namespace specula::ctl

@@ -21,8 +21,6 @@ namespace {
 
 // Interrupted, nobody waits longer than this for a reader who sleeps.
 constexpr absl::Duration kMostStuck = absl::Seconds(1);
-// As a shell shows a program that died by SIGPIPE.
-constexpr int kExitClosedPipe = 141;
 
 // The merged text in the making. The thread of TailFleet only.
 class Merged {

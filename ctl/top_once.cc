@@ -78,10 +78,10 @@ int ShowTopOnce(const TopOnce& once, const std::vector<Target>& targets,
   const std::vector<HostRow>& rows = state.model.rows();
   // Anew, as rows keep their place for a snapshot.
   state.SortBy(state.order.column(), state.order.descending(), now);
-  if (!Print(once.json ? ViewJsonLines(targets, begun, state)
-                       : ViewTable(once, now, state))) {
-    return kExitNoResult;
-  }
+  const ExitCode written =
+      Print(once.json ? ViewJsonLines(targets, begun, state)
+                      : ViewTable(once, now, state));
+  if (written != kExitOk) return written;
   const bool all_up = std::all_of(
       rows.begin(), rows.end(),
       [](const HostRow& row) { return !row.down && row.last != nullptr; });

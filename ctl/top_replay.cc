@@ -1,6 +1,5 @@
 #include "ctl/top_replay.h"
 
-#include <cstdio>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -68,8 +67,7 @@ int ShowOnce(const TopReplay& replay, Player& player, TopState& state) {
   state.Take(player.Take(), player.Now());
   state.Settle(player.Now());
   if (!player.status().ok()) {
-    fprintf(stderr, "specula: %s\n",
-            std::string(player.status().message()).c_str());
+    SayError(player.status().message());
   }
   return ShowTopOnce({.json = replay.json,
                       .ascii = replay.ascii,

@@ -4,12 +4,12 @@
 #include <sys/resource.h>
 
 #include <csignal>
-#include <cstdio>
 #include <string>
 #include <variant>
 
 #include "absl/synchronization/mutex.h"
 #include "lib/base/log.h"
+#include "lib/base/output.h"
 #include "lib/base/standard_fds.h"
 #include "lib/rpc/grpc_log.h"
 #include "lib/rpc/tls_policy.h"
@@ -19,6 +19,8 @@ namespace {
 
 using specula::Log;
 using specula::LogLevel;
+using specula::PrintText;
+using specula::Written;
 using specula::shim::Options;
 
 int Fail(const absl::Status& status) {
@@ -61,8 +63,7 @@ int main(int argc, char** argv) {
   if (options.check_config) {
     absl::Status status = specula::shim::CheckConfig(options);
     if (!status.ok()) return Fail(status);
-    puts("configuration is good");
-    return 0;
+    return PrintText("configuration is good\n") == Written::kAll ? 0 : 1;
   }
   auto shim = specula::shim::Shim::Create(options, *std::move(tokens));
   if (!shim.ok()) return Fail(shim.status());

@@ -1,6 +1,5 @@
 #include "shim/options.h"
 
-#include <cstdio>
 #include <memory>
 #include <utility>
 
@@ -206,18 +205,21 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
                "Check options and files, say what is wrong, and leave");
   DeclareServing(app, raw, options);
   DeclareAsking(app, raw, options);
-  if (PrintManPageIfAsked(argc, argv, app, ShimManText())) return 0;
+  if (const auto page = PrintManPageIfAsked(argc, argv, app, ShimManText())) {
+    return *page == Written::kAll ? 0 : 1;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    const std::optional<Written> help = PrintParseEnd(app, error);
+    if (!help.has_value()) return 2;
+    return *help == Written::kAll ? 0 : 1;
   }
   const bool named = app.get_option("--config")->count() > 0;
   absl::Status status = ApplyTomlFile(app, raw.config, named);
   if (status.ok()) status = Validate(raw, options);
   if (!status.ok()) {
-    fprintf(stderr, "specula-shim: %s\n",
-            std::string(status.message()).c_str());
+    PrintErrorText(absl::StrCat("specula-shim: ", status.message(), "\n"));
     return 2;
   }
   return options;

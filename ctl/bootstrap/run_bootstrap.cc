@@ -149,8 +149,7 @@ void AwaitUndone(const Pool& pool, const Interrupt& interrupt) {
   pollfd signals = {interrupt.fd(), POLLIN, 0};
   while (!pool.done()) {
     if (poll(&signals, 1, kTurnMilliseconds) <= 0) continue;
-    fprintf(stderr,
-            "specula: left; the hosts undo by themselves what was begun\n");
+    SayError("left; the hosts undo by themselves what was begun");
     // Destructors would wait. The end of our pipes is all that hosts need.
     _exit(kExitInterrupted);
   }
@@ -203,14 +202,14 @@ int RunBootstrap(const BootstrapSettings& settings,
   const bool progress = isatty(STDERR_FILENO) != 0 && targets.size() > 1;
   while (!pool.done() && !interrupt.Wait(absl::InfiniteDuration())) {
     if (progress) {
-      fprintf(stderr, "\r%zu of %zu hosts done", pool.finished(),
-              targets.size());
+      PrintErrorText(absl::StrCat("\r", pool.finished(), " of ", targets.size(),
+                                  " hosts done"));
     }
   }
-  if (progress) fprintf(stderr, "\r\033[K");
+  if (progress) PrintErrorText("\r\033[K");
   if (!pool.done()) {
     pool.Stop();
-    fprintf(stderr, "specula: interrupted; what was begun is being undone\n");
+    SayError("interrupted; what was begun is being undone");
     AwaitUndone(pool, interrupt);
   }
   const std::vector<HostReport> reports = pool.Take();
@@ -226,7 +225,7 @@ int RunBootstrap(const BootstrapSettings& settings,
   } else {
     text = ViewBootstrap(targets, reports, settings.dry_run);
   }
-  if (!Print(text)) return kExitNoResult;
+  if (const ExitCode written = Print(text); written != kExitOk) return written;
   return interrupt.interrupted() ? kExitInterrupted : code;
 }
 

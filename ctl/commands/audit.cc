@@ -70,7 +70,7 @@ int Verify(const std::vector<std::string>& files, Interrupt& interrupt) {
     Print("no records: there is nothing that the chain could vouch for\n");
     return kExitFailed;
   }
-  return Print(Describe(verdict)) ? kExitOk : kExitNoResult;
+  return Print(Describe(verdict));
 }
 
 }  // namespace

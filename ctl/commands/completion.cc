@@ -66,7 +66,7 @@ int RunComplete(CLI::App& app, CommandContext& context,
     absl::StrAppend(&text, EscapeControls(candidate.word), "\t",
                     EscapeControls(candidate.help), "\n");
   }
-  return Print(text) ? kExitOk : kExitNoResult;
+  return Print(text);
 }
 
 void AddCompletionCommand(CLI::App& app, CommandContext& context) {
@@ -85,8 +85,7 @@ void AddCompletionCommand(CLI::App& app, CommandContext& context) {
       ">~/.config/fish/completions/specula.fish");
   command->callback([&context, shell] {
     context.run = [shell](Interrupt&) {
-      return Print(std::string(CompletionScript(*shell))) ? kExitOk
-                                                          : kExitNoResult;
+      return Print(CompletionScript(*shell));
     };
   });
 }

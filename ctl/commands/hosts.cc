@@ -26,7 +26,7 @@ int RunHosts(HostsOptions options, FleetOptions fleet) {
   } else {
     text = absl::StrCat(FoldHosts(names), "\n");
   }
-  return Print(text) ? kExitOk : kExitNoResult;
+  return Print(text);
 }
 
 }  // namespace

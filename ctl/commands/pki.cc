@@ -1,9 +1,9 @@
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "ctl/commands/commands.h"
@@ -34,9 +34,8 @@ struct PkiOptions {
 
 int Report(const absl::StatusOr<Issued>& issued) {
   if (!issued.ok()) return UsageError(issued.status());
-  printf("%s\n%s\n", issued->certificate_path.c_str(),
-         issued->key_path.c_str());
-  return kExitOk;
+  return Print(
+      absl::StrCat(issued->certificate_path, "\n", issued->key_path, "\n"));
 }
 
 using Action = int (*)(const PkiOptions&);
@@ -84,16 +83,17 @@ int Shim(const PkiOptions& options) {
 int ShowFile(const PkiOptions& options) {
   absl::StatusOr<std::string> text = Show(options.file, absl::Now());
   if (!text.ok()) return UsageError(text.status());
-  return Print(*text) ? kExitOk : kExitNoResult;
+  return Print(*text);
 }
 int RevokeCertificate(const PkiOptions& options) {
   absl::StatusOr<Revoked> revoked =
       Revoke(options.directory, options.serial_or_file, absl::Now());
   if (!revoked.ok()) return UsageError(revoked.status());
-  printf("%s %s in %s/denylist\n", revoked->serial.c_str(),
-         revoked->added ? "is now" : "was already", options.directory.c_str());
-  printf("Agents refuse it as soon as they have that file (--denylist).\n");
-  return kExitOk;
+  return Print(absl::StrCat(
+      revoked->serial, revoked->added ? " is now" : " was already", " in ",
+      options.directory,
+      "/denylist\n"
+      "Agents refuse it as soon as they have that file (--denylist).\n"));
 }
 
 std::string DayOf(absl::Time time) {
@@ -109,8 +109,7 @@ int RenewAll(const PkiOptions& options) {
       Renew(options.directory, renew);
   if (!renewals.ok()) return UsageError(renewals.status());
   if (renewals->empty()) {
-    printf("Nothing ends within %s.\n", options.within.c_str());
-    return kExitOk;
+    return Print(absl::StrCat("Nothing ends within ", options.within, ".\n"));
   }
   bool all = true;
   Table table({{"NAME"}, {"ENDED"}, {"ENDS"}, {"SERIAL"}});
@@ -127,7 +126,7 @@ int RenewAll(const PkiOptions& options) {
                  DayOf(renewal.after.not_after), renewal.after.serial});
     }
   }
-  if (!Print(table.Render())) return kExitNoResult;
+  if (const ExitCode code = Print(table.Render()); code != kExitOk) return code;
   return all ? kExitOk : kExitFailed;
 }
 

@@ -3,29 +3,33 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <cstdlib>
+
+#include "absl/strings/str_cat.h"
 
 namespace specula::ctl {
 
 int UsageError(const absl::Status& status) {
-  fprintf(stderr, "specula: %s\n", std::string(status.message()).c_str());
+  SayError(status.message());
   return kExitUsage;
 }
 
-bool Print(const std::string& text) {
-  absl::string_view rest = text;
-  while (!rest.empty()) {
-    const ssize_t written = write(STDOUT_FILENO, rest.data(), rest.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      if (errno != EPIPE) perror("specula: cannot write to standard output");
-      return false;
-    }
-    rest.remove_prefix(static_cast<size_t>(written));
+ExitCode ExitCodeOf(Written written) {
+  switch (written) {
+    case Written::kAll:
+      return kExitOk;
+    case Written::kNoReader:
+      return kExitClosedPipe;
+    case Written::kFailed:
+      return kExitNoResult;
   }
-  return true;
+  return kExitNoResult;
+}
+
+ExitCode Print(absl::string_view text) { return ExitCodeOf(PrintText(text)); }
+
+void SayError(absl::string_view line) {
+  PrintErrorText(absl::StrCat("specula: ", line, "\n"));
 }
 
 ViewOptions ViewForOutput() {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "ctl/json.h"
 #include "ctl/views.h"
 #include "lib/base/clock.h"
+#include "lib/base/output.h"
 
 // What the commands that only read have in common: ask all, print, perhaps
 // again.
@@ -24,8 +24,15 @@ namespace specula::ctl {
 // Prints to standard error what the user can mend, and returns kExitUsage.
 int UsageError(const absl::Status& status);
 
-// Writes all of `text` to standard output. False if nobody reads it any more.
-bool Print(const std::string& text);
+// Says `line` on standard error, with whose it is.
+void SayError(absl::string_view line);
+
+// The exit code after an output: kExitOk, kExitClosedPipe, or kExitNoResult
+// where standard error has the reason.
+ExitCode ExitCodeOf(Written written);
+
+// Writes all of `text` to standard output; gives that exit code.
+ExitCode Print(absl::string_view text);
 
 // How wide a terminal on standard output is; SIZE_MAX if it is none.
 ViewOptions ViewForOutput();
@@ -75,13 +82,17 @@ std::string ViewJson(const ReadCommand<Response>& command,
   return text;
 }
 
-// Asks all targets once and prints, `prefix` before the text. Gives the exit
-// code, or nothing if nobody reads it any more.
+// How asking once has ended.
+struct Round {
+  int exit_code = kExitOk;
+  bool written = true;  // else there is no sense in another
+};
+
+// Asks all targets once and prints, `prefix` before the text.
 template <typename Response>
-std::optional<int> ReadRound(const std::vector<Target>& targets,
-                             const FleetOptions& options, Interrupt& interrupt,
-                             const ReadCommand<Response>& command,
-                             const std::string& prefix) {
+Round ReadRound(const std::vector<Target>& targets, const FleetOptions& options,
+                Interrupt& interrupt, const ReadCommand<Response>& command,
+                const std::string& prefix) {
   const Results<Response> results = AskAll<Response>(
       targets, interrupt,
       [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
@@ -90,22 +101,22 @@ std::optional<int> ReadRound(const std::vector<Target>& targets,
       });
   const std::string text = options.json ? ViewJson(command, targets, results)
                                         : command.view(targets, results);
-  if (!Print(options.json ? text : prefix + text)) return std::nullopt;
-  if (interrupt.interrupted()) return kExitInterrupted;
+  const ExitCode written = Print(options.json ? text : prefix + text);
+  if (written != kExitOk) return {written, false};
+  if (interrupt.interrupted()) return {kExitInterrupted};
   const bool all_ok = std::all_of(
       results.begin(), results.end(), [](const HostResult<Response>& result) {
         return result.ending.outcome == Outcome::kOk;
       });
-  if (!all_ok) return kExitNoResult;
-  return command.is_well && !command.is_well(results) ? kExitFailed : kExitOk;
+  if (!all_ok) return {kExitNoResult};
+  return {command.is_well && !command.is_well(results) ? kExitFailed : kExitOk};
 }
 
 // Runs a reading command on hosts, once; gives the exit code.
 template <typename Response>
 int RunReadOn(const std::vector<Target>& targets, const FleetOptions& options,
               Interrupt& interrupt, const ReadCommand<Response>& command) {
-  return ReadRound(targets, options, interrupt, command, "")
-      .value_or(kExitNoResult);
+  return ReadRound(targets, options, interrupt, command, "").exit_code;
 }
 
 // Runs a reading command to its end, on the hosts that the options name; gives
@@ -120,9 +131,9 @@ int RunRead(const FleetOptions& options, Interrupt& interrupt,
     return RunReadOn(targets, options, interrupt, command);
   }
   for (bool first = true;; first = false) {
-    const std::optional<int> code =
+    const Round round =
         ReadRound(targets, options, interrupt, command, RoundPrefix(first));
-    if (!code.has_value()) return kExitNoResult;
+    if (!round.written) return round.exit_code;
     if (interrupt.interrupted()) return kExitInterrupted;
     const absl::Time next = SteadyNow() + absl::Seconds(options.watch_seconds);
     while (SteadyNow() < next) {

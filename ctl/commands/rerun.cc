@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -100,8 +99,8 @@ int RunRerun(const RerunOptions& options, const FleetOptions& fleet_options,
   if (!run.ok()) return UsageError(run.status());
   std::vector<SelectedHost> hosts = HostsOf(*run, options);
   if (hosts.empty()) {
-    fprintf(stderr, "specula: run %s has no such hosts: nothing to do\n",
-            options.id.c_str());
+    SayError(
+        absl::StrCat("run ", options.id, " has no such hosts: nothing to do"));
     return kExitOk;
   }
   absl::StatusOr<v1::Command> command =
@@ -113,9 +112,9 @@ int RunRerun(const RerunOptions& options, const FleetOptions& fleet_options,
       CloseFleet(fleet_options, std::move(hosts));
   if (!closed.ok()) return UsageError(closed.status());
   ClosedFleet& fleet = KeepToTheEnd(*std::move(closed));
-  fprintf(stderr, "specula: on %zu of the %d hosts of run %s: %s\n", count,
-          run->hosts_size(), options.id.c_str(),
-          EscapeControls(CommandLine(*command)).c_str());
+  SayError(absl::StrCat("on ", count, " of the ", run->hosts_size(),
+                        " hosts of run ", options.id, ": ",
+                        EscapeControls(CommandLine(*command))));
   v1::ExecRequest request;
   *request.mutable_command() = *std::move(command);
   ExecForm form = options.form;

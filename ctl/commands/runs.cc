@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -77,7 +76,7 @@ int ShowRuns(bool json) {
                    CutToWidth(CommandLine(run->command()), 200)});
   }
   if (!json) text = table.Render(ViewForOutput().max_width);
-  return Print(text) ? kExitOk : kExitNoResult;
+  return Print(text);
 }
 
 std::string JsonRun(const ledger::Run& run) {
@@ -107,20 +106,19 @@ std::string JsonRun(const ledger::Run& run) {
 int ShowRun(const std::string& id, bool diff, bool json) {
   const absl::StatusOr<ledger::Run> run = LoadRun(id);
   if (!run.ok()) return UsageError(run.status());
-  if (json) return Print(JsonRun(*run)) ? kExitOk : kExitNoResult;
+  if (json) return Print(JsonRun(*run));
   const Gather gather = GatherOf(*run);
   const bool safe = ViewForOutput().max_width != SIZE_MAX;
   std::string text = diff ? gather.ViewDiff(safe) : gather.ViewFolded(safe);
   text += gather.ViewSummary();
-  if (!Print(text)) return kExitNoResult;
+  if (const ExitCode code = Print(text); code != kExitOk) return code;
   for (const std::string& remark : gather.Remarks()) {
-    fprintf(stderr, "specula: %s\n", remark.c_str());
+    SayError(remark);
   }
-  fprintf(
-      stderr, "specula: run %s of %s: %s\n", id.c_str(),
-      absl::FormatTime("%Y-%m-%d %H:%M:%S", TimeOf(*run), absl::LocalTimeZone())
-          .c_str(),
-      EscapeControls(CommandLine(run->command())).c_str());
+  SayError(absl::StrCat("run ", id, " of ",
+                        absl::FormatTime("%Y-%m-%d %H:%M:%S", TimeOf(*run),
+                                         absl::LocalTimeZone()),
+                        ": ", EscapeControls(CommandLine(run->command()))));
   return kExitOk;
 }
 
@@ -131,7 +129,7 @@ int DiffTwo(const std::string& from_id, const std::string& to_id) {
   if (!to.ok()) return UsageError(to.status());
   const bool safe = ViewForOutput().max_width != SIZE_MAX;
   const std::string text = DiffRuns(*from, *to, safe);
-  if (!Print(text)) return kExitNoResult;
+  if (const ExitCode code = Print(text); code != kExitOk) return code;
   return text.empty() ? kExitOk : kExitFailed;
 }
 

@@ -14,6 +14,7 @@
 #include "ctl/run_tail.h"
 #include "ctl/run_unary.h"
 #include "lib/base/format.h"
+#include "lib/base/output.h"
 #include "lib/base/status_macros.h"
 
 namespace specula::ctl {
@@ -112,7 +113,7 @@ int Console::Act(const ConsoleLine& line, Interrupt& interrupt) {
     case Verb::kNothing:
       return kExitOk;
     case Verb::kHelp:
-      return Print(ConsoleHelp()) ? kExitOk : kExitNoResult;
+      return Print(ConsoleHelp());
     case Verb::kBye:
       over_ = true;
       return kExitOk;
@@ -193,7 +194,7 @@ int Console::ActOn(const ConsoleLine& line, std::vector<Target> targets,
       const int code = RunTailOn(targets, request, form, interrupt);
       // The next prompt stands below the terminal's ^C.
       if (interrupt.interrupted() && isatty(STDERR_FILENO) != 0) {
-        fputc('\n', stderr);
+        PrintErrorText("\n");
       }
       return code;
     }

@@ -11,6 +11,7 @@
 
 #include "absl/strings/strip.h"
 #include "lib/base/format.h"
+#include "lib/base/output.h"
 
 namespace specula::ctl {
 namespace {
@@ -97,13 +98,11 @@ class Editor final : public LineReader {
     interrupt_ = nullptr;
     if (interrupt.interrupted()) {
       el_reset(editor_);
-      fputs(interrupt.terminated() ? "\n" : "^C\n", stdout);
-      fflush(stdout);
+      PrintText(interrupt.terminated() ? "\n" : "^C\n");
       return Ended(interrupt);
     }
     if (typed == nullptr || count <= 0) {
-      fputs("\n", stdout);
-      fflush(stdout);
+      PrintText("\n");
       return What::kEnd;
     }
     line = std::string(
@@ -178,8 +177,7 @@ class Editor final : public LineReader {
       list += EscapeControls(found.words[i]) + "  ";
     }
     if (found.words.size() > kMostShown) list += "…";
-    fputs((list + "\n").c_str(), stdout);
-    fflush(stdout);
+    PrintText(list + "\n");
     return CC_REDISPLAY;
   }
 

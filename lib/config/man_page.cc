@@ -282,12 +282,11 @@ std::string ManPage(const CLI::App& app, const ManText& text,
   return page;
 }
 
-bool PrintManPageIfAsked(int argc, char** argv, const CLI::App& app,
-                         const ManText& text) {
-  if (argc < 2 || strcmp(argv[1], kManWord) != 0) return false;
-  const std::string page = ManPage(app, text, argc > 2 ? argv[2] : "");
-  fwrite(page.data(), 1, page.size(), stdout);
-  return true;
+std::optional<Written> PrintManPageIfAsked(int argc, char** argv,
+                                           const CLI::App& app,
+                                           const ManText& text) {
+  if (argc < 2 || strcmp(argv[1], kManWord) != 0) return std::nullopt;
+  return PrintText(ManPage(app, text, argc > 2 ? argv[2] : ""));
 }
 
 }  // namespace specula

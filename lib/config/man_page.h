@@ -1,11 +1,13 @@
 #ifndef SPECULA_LIB_CONFIG_MAN_PAGE_H_
 #define SPECULA_LIB_CONFIG_MAN_PAGE_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/string_view.h"
+#include "lib/base/output.h"
 
 namespace specula {
 
@@ -40,10 +42,11 @@ struct ManText {
 std::string ManPage(const CLI::App& app, const ManText& text,
                     absl::string_view date);
 
-// Prints the page if the command line is `PROGRAM __man [DATE]`; says whether
-// it was.
-bool PrintManPageIfAsked(int argc, char** argv, const CLI::App& app,
-                         const ManText& text);
+// Prints the page if the command line is `PROGRAM __man [DATE]`. Absent: it is
+// not.
+std::optional<Written> PrintManPageIfAsked(int argc, char** argv,
+                                           const CLI::App& app,
+                                           const ManText& text);
 
 }  // namespace specula
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -93,6 +94,16 @@ absl::Status ApplyOne(CLI::Option* option, const std::string& key,
 }
 
 }  // namespace
+
+std::optional<Written> PrintParseEnd(const CLI::App& app,
+                                     const CLI::ParseError& error) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int code = app.exit(error, out, err);
+  PrintErrorText(err.str());
+  if (code != 0) return std::nullopt;
+  return PrintText(out.str());
+}
 
 absl::Status ApplyToml(CLI::App& app, absl::string_view text,
                        const std::string& name) {

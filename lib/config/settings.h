@@ -1,11 +1,13 @@
 #ifndef SPECULA_LIB_CONFIG_SETTINGS_H_
 #define SPECULA_LIB_CONFIG_SETTINGS_H_
 
+#include <optional>
 #include <string>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "lib/base/output.h"
 
 namespace specula {
 
@@ -24,6 +26,11 @@ namespace specula {
 // Call it after app.parse.
 absl::Status ApplyTomlFile(CLI::App& app, const std::string& path,
                            bool must_exist);
+
+// Prints what has ended app.parse: help or a version; or on standard error what
+// is wrong with the command line, and then gives nothing.
+std::optional<Written> PrintParseEnd(const CLI::App& app,
+                                     const CLI::ParseError& error);
 
 // As ApplyTomlFile, on `text`; `name` stands for the file in errors.
 absl::Status ApplyToml(CLI::App& app, absl::string_view text,
