@@ -16,12 +16,14 @@
 #include "lib/base/format.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/unique_fd.h"
+#include "lib/rpc/message_limits.h"
 
 namespace specula::ctl {
 namespace {
 
-// An agent takes messages of 1 MiB; a little of that is for what is around.
-constexpr size_t kMostCommandBytes = 1023 << 10;
+constexpr size_t kMostStdinBytes = 1 << 20;  // as the contract has it
+// A little of a request is for what is around the command.
+constexpr size_t kMostCommandBytes = kMostRequestBytes - (1 << 10);
 
 // How long Ctrl-C may wait while we read a standard input that is silent.
 constexpr int kInputPollMilliseconds = 100;
@@ -104,7 +106,7 @@ absl::Status SetBounds(const CommandOptions& options, v1::Command& command) {
 }
 
 // Reads the file `path`, "-" for our own standard input, to its end, or to
-// beyond kMostCommandBytes. CANCELLED at Ctrl-C.
+// beyond kMostStdinBytes. CANCELLED at Ctrl-C.
 absl::StatusOr<std::string> ReadStdin(const std::string& path,
                                       Interrupt& interrupt) {
   const bool own = path == "-";
@@ -130,7 +132,11 @@ absl::StatusOr<std::string> ReadStdin(const std::string& path,
       return absl::ErrnoToStatus(errno, absl::StrCat("--stdin: ", path));
     }
     bytes.append(buffer, static_cast<size_t>(got));
-    if (bytes.size() > kMostCommandBytes) return bytes;  // the caller says so
+    if (bytes.size() > kMostStdinBytes) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("--stdin: ", path, ": more than the ",
+                       FormatBytes(kMostStdinBytes), " that an agent takes"));
+    }
   }
 }
 
@@ -218,7 +224,7 @@ std::string HostLine(const Target& target, absl::string_view what) {
 }
 
 void SayOfHost(const Target& target, absl::string_view what) {
-  fprintf(stderr, "%s\n", HostLine(target, what).c_str());
+  PrintErrorText(absl::StrCat(HostLine(target, what), "\n"));
 }
 
 bool ReportFailure(const Target& target, const Ending& ending,

@@ -9,11 +9,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "ctl/hosts/dns.h"
 #include "ctl/hosts/inventory_files.h"
 #include "ctl/user_files.h"
 #include "lib/base/format.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/resolve.h"
 
 namespace specula::ctl {
 namespace {

@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "lib/rpc/message_limits.h"
 
 namespace specula::agent {
 namespace {
 
-constexpr int kMostMessageBytes = 1 << 20;
 constexpr int kMostMetadataBytes = 8 << 10;
 constexpr int kMostStreamsPerConnection = 128;
 
@@ -26,7 +26,7 @@ int Milliseconds(absl::Duration duration) {
 }
 
 void SetLimits(const Server::Options& options, grpc::ServerBuilder& builder) {
-  builder.SetMaxReceiveMessageSize(kMostMessageBytes);
+  builder.SetMaxReceiveMessageSize(kMostRequestBytes);
   // A small compressed message could become a large one.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);

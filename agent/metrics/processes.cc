@@ -22,7 +22,10 @@
 namespace specula::agent {
 namespace {
 
+// What is sent of a command line and of a control group's path, so that a list
+// stays within what clients take (see lib/rpc/message_limits.h).
 constexpr size_t kCommandLineBytes = 4096;
+constexpr size_t kCgroupBytes = 4096;
 
 // Files of one scrape are not read at one moment.
 constexpr absl::Duration kReadingTakes = absl::Seconds(2);
@@ -202,12 +205,13 @@ ProcessDetails ReadProcessDetails(const ProcRoot& root, const UserNames& users,
   absl::StatusOr<std::string> command =
       root.Read(absl::StrCat(directory, "/cmdline"));
   if (command.ok()) {
-    details.command_line =
-        ToUtf8(ParseCommandLine(*command, kCommandLineBytes));
+    details.command_line = ToUtf8(ParseCommandLine(*command, kCommandLineBytes),
+                                  kCommandLineBytes);
   }
   absl::StatusOr<std::string> cgroup =
       root.Read(absl::StrCat(directory, "/cgroup"));
-  if (cgroup.ok()) details.cgroup = ToUtf8(ParseProcessCgroup(*cgroup));
+  if (cgroup.ok())
+    details.cgroup = ToUtf8(ParseProcessCgroup(*cgroup), kCgroupBytes);
   return details;
 }
 

@@ -12,7 +12,9 @@
 #include "lib/rpc/callback_threads.h"
 #include "lib/rpc/certificate.h"
 #include "lib/rpc/dial_target.h"
+#include "lib/rpc/message_limits.h"
 #include "lib/rpc/shared_key.h"
+#include "lib/rpc/silent_address.h"
 #include "lib/rpc/tls_policy.h"
 
 namespace specula {
@@ -22,6 +24,15 @@ namespace {
 constexpr int kKeepaliveMilliseconds = 10'000;
 constexpr int kKeepaliveTimeoutMilliseconds = 5'000;
 constexpr int kMaxReconnectBackoffMilliseconds = 10'000;
+
+// Per method, as one answer may be much longer than the others.
+std::string ServiceConfig() {
+  return absl::StrCat(
+      R"({"methodConfig":[{"name":[{}],"maxResponseMessageBytes":)",
+      kMostAnswerBytes,
+      R"(},{"name":[{"service":"specula.v1.Specula","method":"Processes"}],)",
+      R"("maxResponseMessageBytes":)", kMostProcessesBytes, "}]}");
+}
 
 absl::Status CheckAgent(absl::string_view pem, const std::string& name,
                         const std::string& trust_domain) {
@@ -76,12 +87,17 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
   // An operator's http_proxy is not meant for the fleet.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  arguments.SetMaxReceiveMessageSize(kMostProcessesBytes);
+  static const std::string& service_config = *new std::string(ServiceConfig());
+  arguments.SetServiceConfigJSON(service_config);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // Nobody asks for the records that channelz would keep of each channel.
   arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
-  return grpc::CreateCustomChannel(DialTarget(endpoint.address),
-                                   grpc::experimental::TlsCredentials(options),
-                                   arguments);
+  std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
+      DialTarget(endpoint.address), grpc::experimental::TlsCredentials(options),
+      arguments);
+  PassSilentAddresses(channel, endpoint.address);
+  return channel;
 }
 
 }  // namespace specula

@@ -26,8 +26,10 @@ struct Endpoint {
 // Makes the channel to an agent; the only place where one is made. It connects
 // at the first call, by mutual TLS 1.3 (see EnforceTlsPolicy), and refuses a
 // server whose certificate is not that of an agent of the caller's trust domain
-// with the right name. A channel costs a handshake: keep it, and make one for
-// each host. Its last owner may be a callback of gRPC (see
+// with the right name. Answers may be as long as the contract allows (see
+// message_limits.h), and an address of several that is silent is passed over
+// (see PassSilentAddresses). A channel costs a handshake: keep it, and make one
+// for each host. Its last owner may be a callback of gRPC (see
 // KeepCallbackThreads).
 std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
                                            const Credentials& credentials);

@@ -65,17 +65,21 @@ std::string EscapeControls(absl::string_view text) {
   return safe;
 }
 
-std::string ToUtf8(absl::string_view bytes) {
+std::string ToUtf8(absl::string_view bytes, size_t most) {
+  constexpr absl::string_view kReplacement = "\xef\xbf\xbd";
   std::string valid;
   valid.reserve(bytes.size());
+  // `valid` is of what was before `bytes`, and no longer than `most`.
   while (!bytes.empty()) {
     uint32_t code = 0;
     const size_t length = DecodeUtf8(bytes, code);
     if (length == 0) {
-      valid += "\xef\xbf\xbd";
+      if (most - valid.size() < kReplacement.size()) break;
+      absl::StrAppend(&valid, kReplacement);
       bytes.remove_prefix(1);
       continue;
     }
+    if (most - valid.size() < length) break;
     absl::StrAppend(&valid, bytes.substr(0, length));
     bytes.remove_prefix(length);
   }

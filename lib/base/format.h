@@ -25,8 +25,9 @@ std::string FormatElapsed(absl::Duration duration);
 std::string EscapeControls(absl::string_view text);
 
 // Replaces every byte that is not part of valid UTF-8 with U+FFFD, as a field
-// of type string of a proto needs it.
-std::string ToUtf8(absl::string_view bytes);
+// of type string of a proto needs it. Ends before the character that would make
+// it longer than `most` bytes.
+std::string ToUtf8(absl::string_view bytes, size_t most = SIZE_MAX);
 
 }  // namespace specula
 

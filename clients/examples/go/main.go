@@ -42,7 +42,9 @@ func connect(address, name string) (*grpc.ClientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+	// The longest answer of the contract; 4 MiB if it is not said.
+	longest := grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(96 << 20))
+	return grpc.NewClient(address, longest, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
 		MinVersion:   tls.VersionTLS13,
 		RootCAs:      roots,
 		Certificates: []tls.Certificate{own},

@@ -187,6 +187,15 @@ TEST(FormatTest, ValidUtf8StaysWhateverItSays) {
   for (const std::string& text : kCases) EXPECT_EQ(ToUtf8(text), text);
 }
 
+TEST(FormatTest, ValidUtf8IsCutBetweenCharacters) {
+  EXPECT_EQ(ToUtf8("abc", 3), "abc");
+  EXPECT_EQ(ToUtf8("abc", 2), "ab");
+  EXPECT_EQ(ToUtf8("abc", 0), "");
+  EXPECT_EQ(ToUtf8("a\xc3\xa9", 2), "a");
+  EXPECT_EQ(ToUtf8("a\xc3\xa9", 3), "a\xc3\xa9");
+  EXPECT_EQ(ToUtf8(std::string(4096, '\xff'), 4096).size(), 4095u);
+}
+
 TEST(FormatTest, AStartAfterACutSequenceIsRead) {
   EXPECT_EQ(ToUtf8("\xe6\xc3\xa9"), "\xef\xbf\xbd\xc3\xa9");
   EXPECT_EQ(EscapeControls("\xf0\x9f\x1b"), "\\xf0\\x9f\\x1b");

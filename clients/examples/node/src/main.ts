@@ -26,6 +26,8 @@ function connect(address: string, name: string): SpeculaClient {
   return new SpeculaClient(address, credentials.createFromSecureContext(tls), {
     "grpc.ssl_target_name_override": name,
     "grpc.default_authority": name,
+    // The longest answer of the contract; 4 MiB if it is not said.
+    "grpc.max_receive_message_length": 96 << 20,
   });
 }
 

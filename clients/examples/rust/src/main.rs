@@ -33,7 +33,8 @@ fn connect(address: &str, name: &str) -> Result<Agent> {
         .connect_timeout(Duration::from_secs(5))
         .tls_config(tls)?
         .connect_lazy();
-    Ok(SpeculaClient::new(channel))
+    // The longest answer of the contract; 4 MiB if it is not said.
+    Ok(SpeculaClient::new(channel).max_decoding_message_size(96 << 20))
 }
 
 async fn show_status(agent: &mut Agent) -> Result<()> {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from typing import List, Optional, Tuple, Union
 
 import grpc
@@ -11,6 +12,21 @@ from specula._config import Settings
 from specula._errors import ConfigError, printable
 
 AGENT_PORT = 60120
+
+# As lib/rpc/message_limits.h.
+_MAX_ANSWER_BYTES = 16 << 20
+_MAX_PROCESSES_BYTES = 96 << 20
+_SERVICE_CONFIG = json.dumps(
+    {
+        "methodConfig": [
+            {"name": [{}], "maxResponseMessageBytes": _MAX_ANSWER_BYTES},
+            {
+                "name": [{"service": "specula.v1.Specula", "method": "Processes"}],
+                "maxResponseMessageBytes": _MAX_PROCESSES_BYTES,
+            },
+        ]
+    }
+)
 
 
 def parse_host(text: str) -> Tuple[str, int]:
@@ -73,6 +89,9 @@ def options(certificate_name: Optional[str]) -> List[Tuple[str, Union[str, int]]
         # An operator's http_proxy is not meant for the fleet.
         ("grpc.enable_http_proxy", 0),
         ("grpc.service_config_disable_resolution", 1),
+        # As long as the contract has them; gRPC's own limit is 4 MiB.
+        ("grpc.max_receive_message_length", _MAX_PROCESSES_BYTES),
+        ("grpc.service_config", _SERVICE_CONFIG),
         ("grpc.use_local_subchannel_pool", 1),
         # What may be under way of a stream: enough for 800 MB/s at 5 ms, and no more than that piles up
         # here when the reader is slow. The window that gRPC would find by itself goes far beyond.

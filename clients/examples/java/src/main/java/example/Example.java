@@ -52,6 +52,8 @@ public final class Example {
                 .keyManager(setting("SPECULA_CERT"), setting("SPECULA_KEY"))
                 .build())
         .overrideAuthority(name)
+        // The longest answer of the contract; 4 MiB if it is not said.
+        .maxInboundMessageSize(96 << 20)
         .build();
   }
 

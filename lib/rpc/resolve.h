@@ -1,5 +1,5 @@
-#ifndef SPECULA_CTL_HOSTS_DNS_H_
-#define SPECULA_CTL_HOSTS_DNS_H_
+#ifndef SPECULA_LIB_RPC_RESOLVE_H_
+#define SPECULA_LIB_RPC_RESOLVE_H_
 
 #include <string>
 #include <vector>
@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
-namespace specula::ctl {
+namespace specula {
 
 // All addresses of a name, such as that of a headless service, sorted. By
 // c-ares, as gRPC does it: /etc/hosts and DNS, also in a static program.
@@ -16,6 +16,6 @@ namespace specula::ctl {
 absl::StatusOr<std::vector<std::string>> ResolveAll(const std::string& name,
                                                     absl::Duration timeout);
 
-}  // namespace specula::ctl
+}  // namespace specula
 
-#endif  // SPECULA_CTL_HOSTS_DNS_H_
+#endif  // SPECULA_LIB_RPC_RESOLVE_H_

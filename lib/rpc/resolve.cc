@@ -1,4 +1,4 @@
-#include "ctl/hosts/dns.h"
+#include "lib/rpc/resolve.h"
 
 #include <ares.h>
 #include <arpa/inet.h>
@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/clock.h"
 
-namespace specula::ctl {
+namespace specula {
 namespace {
 
 struct Answer {
@@ -116,4 +116,4 @@ absl::StatusOr<std::vector<std::string>> ResolveAll(const std::string& name,
                                   answer.addresses.end());
 }
 
-}  // namespace specula::ctl
+}  // namespace specula
