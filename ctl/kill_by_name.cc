@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <set>
@@ -18,12 +17,11 @@
 #include "ctl/exit_code.h"
 #include "ctl/gather.h"
 #include "lib/base/format.h"
-#include "re2/re2.h"
+#include "lib/base/output.h"
 
 namespace specula::ctl {
 namespace {
 
-constexpr int kMostProcesses = 10000;  // what the contract allows to ask for
 constexpr int kInputPollMilliseconds = 100;
 constexpr size_t kMostCommandShown = 100;
 
@@ -53,6 +51,15 @@ bool ReadLine(Interrupt& interrupt, std::string& line) {
   return false;
 }
 
+// Says of which hosts it is known that no process is meant, and no more.
+std::string NothingFound(const std::string& pattern,
+                         const std::vector<std::string>& hosts, bool complete) {
+  if (hosts.empty()) return "nothing was signalled";
+  return absl::StrCat(
+      "no process has a name like '", EscapeControls(pattern), "'",
+      complete ? "" : absl::StrCat(" on ", EscapeControls(ListHosts(hosts))));
+}
+
 // One call for each match, all at once.
 Results<v1::KillResponse> SignalAll(const std::vector<Target>& targets,
                                     const std::vector<Match>& matches,
@@ -79,27 +86,11 @@ Results<v1::KillResponse> SignalAll(const std::vector<Target>& targets,
 
 }  // namespace
 
-absl::StatusOr<std::vector<Match>> FindMatches(
-    const Results<v1::ProcessesResponse>& results, const std::string& pattern) {
-  const RE2 name(pattern, RE2::Quiet);
-  if (!name.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--name: ", EscapeControls(name.error())));
-  }
-  if (RE2::PartialMatch("", name)) {
-    return absl::InvalidArgumentError(
-        "--name: this matches every process; that cannot be meant");
-  }
+std::vector<Match> MatchesOf(const Results<FoundProcesses>& results) {
   std::vector<Match> matches;
   for (size_t host = 0; host < results.size(); ++host) {
     if (results[host].ending.outcome != Outcome::kOk) continue;
-    for (const v1::Process& process : results[host].response.processes()) {
-      const std::string kernel_form = absl::StrCat("[", process.name(), "]");
-      if (process.pid() < 2 || process.command_line() == kernel_form ||
-          process.name() == "specula-agent" ||
-          !RE2::PartialMatch(process.name(), name)) {
-        continue;
-      }
+    for (const v1::Process& process : results[host].response.list.processes()) {
       matches.push_back({host, process.pid(), process.start_ticks(),
                          process.command_line().empty()
                              ? process.name()
@@ -129,83 +120,82 @@ std::string ViewMatches(const std::vector<Match>& matches,
   return text;
 }
 
-int KillByName(const std::vector<Target>& targets, const std::string& pattern,
+int KillByName(const std::vector<Target>& targets, const NameOptions& name,
                const v1::KillRequest& request, bool confirmed,
                const FleetOptions& options, Interrupt& interrupt) {
-  // A pattern that is odd is said before anybody is asked.
-  absl::StatusOr<std::vector<Match>> matches = FindMatches({}, pattern);
-  if (!matches.ok()) return UsageError(matches.status());
+  // A pattern that is wrong is said before any host is asked.
+  const absl::StatusOr<ProcessPattern> pattern = ProcessPattern::Parse(name);
+  if (!pattern.ok()) return UsageError(pattern.status());
   if (!confirmed && isatty(STDIN_FILENO) == 0) {
     return UsageError(absl::InvalidArgumentError(
         "kill --name asks before it kills, and there is no terminal to ask "
         "on; give --yes"));
   }
   const absl::Duration within = absl::Seconds(options.timeout_seconds);
-  v1::ProcessesRequest all;
-  all.set_limit(kMostProcesses);
-  const auto processes = AskAll<v1::ProcessesResponse>(
+  const auto found = AskAll<FoundProcesses>(
       targets, interrupt,
-      [&](AgentClient& client,
-          AgentClient::OnAnswer<v1::ProcessesResponse> done) {
-        return client.Processes(all, within, std::move(done));
+      [&](AgentClient& client, AgentClient::OnAnswer<FoundProcesses> done) {
+        return BeginFind(client, *pattern, v1::PROCESS_ORDER_CPU, within,
+                         std::move(done));
       });
   if (interrupt.interrupted()) return kExitInterrupted;
   bool complete = true;
+  std::vector<std::string> without;  // hosts that have no such process
   for (size_t i = 0; i < targets.size(); ++i) {
-    const v1::ProcessesResponse& response = processes[i].response;
-    if (ReportFailure(targets[i], processes[i].ending, processes[i].elapsed,
+    const FoundProcesses& on_host = found[i].response;
+    if (ReportFailure(targets[i], found[i].ending, found[i].elapsed,
                       options.json)) {
       complete = false;
-    } else if (response.total_count() > response.processes_size()) {
-      SayOfHost(targets[i], absl::StrCat("only ", response.processes_size(),
-                                         " of its ", response.total_count(),
-                                         " processes were looked at"));
+    } else if (!on_host.gap.empty()) {
+      SayOfHost(targets[i], on_host.gap);
       complete = false;
+    } else if (on_host.list.processes().empty()) {
+      without.push_back(HostLabel(targets[i]));
     }
   }
-  matches = FindMatches(processes, pattern);
-  if (!matches.ok()) return UsageError(matches.status());
-  if (matches->empty()) {
-    fprintf(stderr, "specula: no process has a name like '%s'\n",
-            EscapeControls(pattern).c_str());
+  const std::vector<Match> matches = MatchesOf(found);
+  if (matches.empty()) {
+    SayError(NothingFound(name.pattern, without, complete));
     return complete ? kExitFailed : kExitNoResult;
   }
-  if (!options.json) Print(ViewMatches(*matches, LabelsOf(targets)));
+  if (!options.json) Print(ViewMatches(matches, LabelsOf(targets)));
   if (!confirmed) {
-    fprintf(stderr, "Signal %s on %s? Type yes: ",
-            Counted(matches->size(), "process").c_str(),
-            Counted(HostsOf(*matches), "host").c_str());
+    PrintErrorText(absl::StrCat("Signal ", Counted(matches.size(), "process"),
+                                " on ", Counted(HostsOf(matches), "host"),
+                                "? Type yes: "));
     std::string line;
     const bool read = ReadLine(interrupt, line);
     if (interrupt.interrupted()) return kExitInterrupted;
     if (!read || absl::StripAsciiWhitespace(line) != "yes") {
-      fputs("specula: nothing was signalled\n", stderr);
+      SayError("nothing was signalled");
       return kExitFailed;
     }
   }
   const Results<v1::KillResponse> results =
-      SignalAll(targets, *matches, request, within, interrupt);
+      SignalAll(targets, matches, request, within, interrupt);
   int64_t signalled = 0;
+  std::string text;
   for (size_t i = 0; i < results.size(); ++i) {
-    const Target& target = targets[(*matches)[i].host];
+    const Target& target = targets[matches[i].host];
     if (options.json) {
-      Print(JsonLine(target, results[i].ending, results[i].elapsed, "kill",
-                     results[i].ending.outcome == Outcome::kOk
-                         ? &results[i].response
-                         : nullptr));
+      text += JsonLine(target, results[i].ending, results[i].elapsed, "kill",
+                       results[i].ending.outcome == Outcome::kOk
+                           ? &results[i].response
+                           : nullptr);
     } else if (results[i].ending.outcome != Outcome::kOk) {
-      SayOfHost(target, absl::StrCat("pid ", (*matches)[i].pid, ": ",
+      SayOfHost(target, absl::StrCat("pid ", matches[i].pid, ": ",
                                      EndingText(results[i].ending)));
     }
     complete = complete && results[i].ending.outcome == Outcome::kOk;
     signalled += results[i].response.signalled_count();
   }
   if (!options.json) {
-    Print(absl::StrCat("signalled ",
-                       Counted(static_cast<size_t>(signalled), "process"),
-                       "\n"));
+    absl::StrAppend(&text, "signalled ",
+                    Counted(static_cast<size_t>(signalled), "process"), "\n");
   }
+  const ExitCode written = Print(text);
   if (interrupt.interrupted()) return kExitInterrupted;
+  if (written != kExitOk) return written;
   return complete ? kExitOk : kExitNoResult;
 }
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "ctl/fan_out.h"
+#include "ctl/find_processes.h"
 #include "ctl/fleet.h"
 #include "ctl/interrupt.h"
 #include "ctl/views.h"
@@ -22,11 +22,8 @@ struct Match {
   std::string command;
 };
 
-// Those whose name the regular expression `pattern` (RE2) matches somewhere, as
-// pgrep has it; never init, kernel threads or agents. INVALID_ARGUMENT if it is
-// none, or matches every name. Pure.
-absl::StatusOr<std::vector<Match>> FindMatches(
-    const Results<v1::ProcessesResponse>& results, const std::string& pattern);
+// What was found on the hosts that gave their lists. Pure.
+std::vector<Match> MatchesOf(const Results<FoundProcesses>& results);
 
 // One line for each command, with how many there are and on which hosts. Pure.
 std::string ViewMatches(const std::vector<Match>& matches,
@@ -35,8 +32,8 @@ std::string ViewMatches(const std::vector<Match>& matches,
 // Looks on all targets, shows what was found, asks on a terminal for a typed
 // yes unless `confirmed`, and signals each process, `request` saying how. Gives
 // the exit code: 1 if there is none or it was not confirmed, 255 if some host
-// or process gave no result.
-int KillByName(const std::vector<Target>& targets, const std::string& pattern,
+// or process gave no result, or a host not all of its processes.
+int KillByName(const std::vector<Target>& targets, const NameOptions& name,
                const v1::KillRequest& request, bool confirmed,
                const FleetOptions& options, Interrupt& interrupt);
 

@@ -76,11 +76,11 @@ int Kill(const ClosedFleet& fleet, const Action& action,
   request.set_signal(action.signal);
   const std::string name = SignalName(action.signal == 0 ? 15 : action.signal);
   if (action.kind == Action::Kind::kKillByName) {
-    SayWhat(absl::StrCat("kill --signal ", name, " --name ",
-                         EscapeControls(action.text)),
+    SayWhat(absl::StrCat("kill --signal ", name, action.full ? " --full" : "",
+                         " --name ", EscapeControls(action.text)),
             chosen);
-    return KillByName(chosen.targets, action.text, request, false, options,
-                      interrupt);
+    return KillByName(chosen.targets, {action.text, action.full}, request,
+                      false, options, interrupt);
   }
   SayWhat(absl::StrCat("kill --signal ", name, " ", action.pid, " (",
                        EscapeControls(action.text), ")"),

@@ -297,6 +297,13 @@ std::string ViewProcesses(const std::vector<Target>& targets,
                     FormatElapsed(FromProto(process.cpu_time())),
                     process.command_line()});
         }
+        if (response.others_hidden()) {
+          rows.AddNote({HostLabel(target),
+                        absl::StrCat("the host hides processes of other users "
+                                     "from the agent (hidepid); it has more "
+                                     "than the ",
+                                     response.total_count(), " it sees")});
+        }
       });
 }
 

@@ -20,7 +20,7 @@ struct KillOptions {
   std::string second;
   std::string signal;
   std::string start_ticks;
-  std::string name;
+  NameOptions name;
   bool force = false;
   bool tree = false;
   bool confirmed = false;
@@ -85,7 +85,7 @@ int RunKill(const KillOptions& options, const CommandContext& context,
             Interrupt& interrupt) {
   absl::Status status = CheckNoFleetForm(context.options, "kill", true);
   if (!status.ok()) return UsageError(status);
-  if (!options.name.empty()) {
+  if (!options.name.pattern.empty()) {
     return RunKillByName(options, context, interrupt);
   }
   if (options.first.empty()) {
@@ -117,16 +117,20 @@ void AddKillCommand(CLI::App& app, CommandContext& context) {
   command->add_option("--start-ticks", options->start_ticks,
                       "Only if it is the process that was started then, as "
                       "start shows it");
-  command->add_option("--name", options->name,
-                      "Every process whose name this regular expression (RE2) "
-                      "matches,\non all hosts; shows them and asks first");
+  DeclareName(command, options->name,
+              "Every process whose name this regular expression (RE2) "
+              "matches,\non all hosts; shows them and asks first");
   command->add_flag("--yes", options->confirmed, "Do not ask");
   command->footer(
-      "Exit code: 0 it was signalled everywhere, 255 on some host it was not, "
-      "or nothing is\n"
-      "known.\n\n"
+      "A name is the kernel's, of at most 15 bytes, or the program's as ps "
+      "shows it. Never\n"
+      "meant are init, kernel threads, agents, and this command itself.\n\n"
+      "Exit code: 0 it was signalled everywhere, 1 nothing has that name, 255 "
+      "on some host\n"
+      "it was not signalled, or nothing is known.\n\n"
       "Examples: specula kill vm1 4711 --tree\n"
-      "          specula kill @web --name '^worker' --signal HUP");
+      "          specula kill @web --name '^worker' --signal HUP\n"
+      "          specula kill @web --full --name 'python3 .*worker\\.py'");
   command->callback([&context, options] {
     context.run = [&context, options](Interrupt& interrupt) {
       return RunKill(*options, context, interrupt);

@@ -302,12 +302,13 @@ void AddProcesses(const TopState& state, size_t width, size_t height, bool page,
   Line title("     PID USER        CPU%  MEM%   RSS S  THR    TIME  COMMAND",
              Style::kTitle);
   if (all != nullptr) {
-    title.Add(absl::StrCat("  (", all->processes_size(), " of ",
-                           all->total_count(), ", by ",
-                           state.process_order == v1::PROCESS_ORDER_MEMORY
-                               ? "memory"
-                               : "CPU, % of one core",
-                           ")"),
+    title.Add(absl::StrCat(
+                  "  (", all->processes_size(), " of ", all->total_count(),
+                  all->others_hidden() ? " that are not hidden" : "", ", by ",
+                  state.process_order == v1::PROCESS_ORDER_MEMORY
+                      ? "memory"
+                      : "CPU, % of one core",
+                  ")"),
               Style::kTitle);
   }
   lines.push_back(title.PadTo(width));

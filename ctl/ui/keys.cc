@@ -204,7 +204,7 @@ void AskForAction(Action::Kind kind, Prompt::Kind prompt,
 void AskForSignal(TopState& state) {
   if (state.page != Page::kHost) {
     AskForAction(Action::Kind::kKillByName, Prompt::Kind::kKillByName,
-                 "signal [-TERM] processes named (regex)", state);
+                 "signal [-TERM] [-f] processes named (regex)", state);
     return;
   }
   if (!Prepare(Action::Kind::kKillProcess, state)) return;

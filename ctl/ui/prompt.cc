@@ -80,18 +80,26 @@ Effect ConfirmOrAct(TopState& state) {
   return {};
 }
 
-// "[-SIGNAL] REGEX", as killall has it.
+// "[-SIGNAL] [-f] REGEX", as pkill has it.
 absl::Status ReadKillByName(const std::string& text, Action& action) {
   absl::string_view rest = text;
-  if (absl::StartsWith(rest, "-")) {
+  action.full = false;
+  action.signal = 0;
+  // Each turn takes one word with a dash.
+  while (absl::StartsWith(rest, "-")) {
     const size_t end = rest.find(' ');
     if (end == absl::string_view::npos) {
       return absl::InvalidArgumentError("the name of a process is missing");
     }
-    absl::StatusOr<int> signal = ParseSignal(rest.substr(1, end - 1));
+    const absl::string_view word = rest.substr(1, end - 1);
+    rest = absl::StripLeadingAsciiWhitespace(rest.substr(end));
+    if (word == "f") {
+      action.full = true;
+      continue;
+    }
+    absl::StatusOr<int> signal = ParseSignal(word);
     if (!signal.ok()) return signal.status();
     action.signal = *signal;
-    rest = absl::StripLeadingAsciiWhitespace(rest.substr(end));
   }
   const RE2 pattern(re2::StringPiece(rest.data(), rest.size()), RE2::Quiet);
   if (!pattern.ok()) {

@@ -34,6 +34,7 @@ struct Action {
   std::string text;           // the command, the path, or the processes' name
   std::vector<size_t> hosts;  // at least one
   int signal = 0;             // 0: TERM
+  bool full = false;          // of kKillByName: by the command line
   int64_t pid = 0;            // of kKillProcess, with its guard
   int64_t start_ticks = 0;
 };

@@ -15,6 +15,7 @@ using specula::testing::Pki;
 using specula::testing::RunProgram;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 void AddProcess(v1::ProcessesResponse& response, int64_t pid,
@@ -27,26 +28,15 @@ void AddProcess(v1::ProcessesResponse& response, int64_t pid,
   response.set_total_count(response.processes_size());
 }
 
-TEST(KillByNameTest, OnlyWhatHasTheNameIsFound) {
-  Results<v1::ProcessesResponse> results(2);
-  AddProcess(results[0].response, 1, "nginx", "nginx: init");
-  AddProcess(results[0].response, 10, "nginx", "nginx: worker");
-  AddProcess(results[0].response, 11, "vim", "vim nginx.conf");
-  AddProcess(results[0].response, 12, "nginx", "[nginx]");  // of the kernel
-  AddProcess(results[0].response, 13, "specula-agent", "specula-agent");
+TEST(KillByNameTest, OnlyWhatAHostGaveIsAMatch) {
+  Results<FoundProcesses> results(2);
+  AddProcess(results[0].response.list, 10, "nginx", "nginx: worker");
   results[1].ending.outcome = Outcome::kLost;  // no answer to be believed
-  AddProcess(results[1].response, 20, "nginx", "nginx");
-  const auto matches = FindMatches(results, "^nginx|agent");
-  ASSERT_TRUE(matches.ok());
-  ASSERT_THAT(*matches, SizeIs(1));
-  EXPECT_EQ(matches->front().pid, 10);
-  EXPECT_EQ(matches->front().start_ticks, 100);
-}
-
-TEST(KillByNameTest, PatternsThatCannotBeMeantAreRefused) {
-  for (const char* pattern : {"(", ".*", "a*", "|x"}) {
-    EXPECT_FALSE(FindMatches({}, pattern).ok()) << pattern;
-  }
+  AddProcess(results[1].response.list, 20, "nginx", "nginx");
+  const std::vector<Match> matches = MatchesOf(results);
+  ASSERT_THAT(matches, SizeIs(1));
+  EXPECT_EQ(matches.front().pid, 10);
+  EXPECT_EQ(matches.front().start_ticks, 100);
 }
 
 TEST(KillByNameTest, ThePreviewIsFoldedByCommand) {
@@ -122,11 +112,85 @@ TEST_F(KillByNameCommandTest, NobodyFoundIs1AndAFailureIs255) {
   EXPECT_THAT(result.err, HasSubstr(two_.host() + ": pid 10: denied: "));
 }
 
+TEST_F(KillByNameCommandTest, OfAHostWithoutAListNothingIsClaimed) {
+  two_.on_processes = [](const v1::ProcessesRequest&, v1::ProcessesResponse*) {
+    return grpc::Status(grpc::StatusCode::INTERNAL, "no /proc");
+  };
+  const auto some = Run({"--name", "nosuch", "--yes"});
+  EXPECT_EQ(some.exit_code, 255);
+  EXPECT_THAT(some.err, HasSubstr("no process has a name like 'nosuch' on " +
+                                  one_.host() + "\n"));
+  one_.on_processes = two_.on_processes;
+  const auto none = Run({"--name", "nosuch", "--yes"});
+  EXPECT_EQ(none.exit_code, 255);
+  EXPECT_THAT(none.err, Not(HasSubstr("no process")));
+  EXPECT_THAT(none.err, HasSubstr("nothing was signalled"));
+}
+
+TEST_F(KillByNameCommandTest, AHostThatHidesProcessesIsSaidSo) {
+  two_.on_processes = [](const v1::ProcessesRequest&,
+                         v1::ProcessesResponse* response) {
+    AddProcess(*response, 10, "sleep", "sleep 1000");
+    response->set_others_hidden(true);
+    return grpc::Status::OK;
+  };
+  const auto none = Run({"--name", "nosuch", "--yes"});
+  EXPECT_EQ(none.exit_code, 255);
+  EXPECT_THAT(none.err, HasSubstr(two_.host() + ": denied: the host hides"));
+  const auto part = Run({"--name", "sleep", "--yes"});
+  EXPECT_EQ(part.exit_code, 255);
+  EXPECT_THAT(part.out, HasSubstr("signalled 2 processes"));
+  EXPECT_THAT(part.err, HasSubstr(two_.host() + ": the host hides"));
+}
+
+TEST_F(KillByNameCommandTest, PsShowsWhatWouldBeSignalled) {
+  auto ps = [this](std::vector<std::string> words) {
+    words.insert(words.begin(), "ps");
+    return RunProgram(ControllerArguments(
+        pki_, "viewer", absl::StrCat(one_.host(), ",", two_.host()), words));
+  };
+  const auto found = ps({"--name", "^sleep$"});
+  EXPECT_EQ(found.exit_code, 0) << found.err;
+  EXPECT_THAT(found.out, HasSubstr("sleep 1000"));
+  EXPECT_THAT(found.out, Not(HasSubstr("other")));
+  EXPECT_EQ(ps({"--name", "1000"}).exit_code, 1);
+  EXPECT_EQ(ps({"-f", "--name", "1000"}).exit_code, 0);
+  EXPECT_EQ(ps({"-f"}).exit_code, 2);
+  two_.on_processes = [](const v1::ProcessesRequest&,
+                         v1::ProcessesResponse* response) {
+    response->set_others_hidden(true);
+    response->set_total_count(1);
+    return grpc::Status::OK;
+  };
+  const auto part = ps({"--name", "sleep"});
+  EXPECT_EQ(part.exit_code, 255);
+  EXPECT_THAT(part.out, HasSubstr("denied: the host hides"));
+  const auto plain = ps({});
+  EXPECT_EQ(plain.exit_code, 0);
+  EXPECT_THAT(plain.out, HasSubstr("(hidepid); it has more than the 1 it"));
+}
+
+// As much as the contract allows, where gRPC's own limit is 4 MiB.
+TEST_F(KillByNameCommandTest, TheLongestListArrives) {
+  one_.on_processes = [](const v1::ProcessesRequest&,
+                         v1::ProcessesResponse* response) {
+    for (int pid = 2; pid < 10001; ++pid) {
+      AddProcess(*response, pid, "java", "java -cp " + std::string(4087, 'x'));
+    }
+    AddProcess(*response, 10001, "sleep", "sleep 1000");
+    return grpc::Status::OK;
+  };
+  const auto result = Run({"--name", "^sleep$", "--yes", "--timeout", "100"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(one_.kills(), SizeIs(1));
+}
+
 TEST_F(KillByNameCommandTest, MistakesAreUsageErrors) {
   for (const std::vector<std::string>& words :
        std::vector<std::vector<std::string>>{
            {"--name", ".*", "--yes"},
            {one_.host(), "12", "--name", "x", "--yes"},
+           {"12", "--full"},
            {"--yes"}}) {
     EXPECT_EQ(Run(words).exit_code, 2) << words.back();
   }

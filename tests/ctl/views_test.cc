@@ -335,6 +335,15 @@ TEST(ViewsTest, NewProcessesHaveNoShare) {
             "vm3      -\n");
 }
 
+TEST(ViewsTest, ProcessesThatAreHiddenAreSaidSo) {
+  Fleet<v1::ProcessesResponse> fleet;
+  fleet.Ok("vm1",
+           absl::StrCat(kProcesses, "total_count: 2 others_hidden: true"));
+  EXPECT_THAT(ViewProcesses(fleet.targets, fleet.results, {}),
+              EndsWith("vm1   the host hides processes of other users from the "
+                       "agent (hidepid); it has more than the 2 it sees\n"));
+}
+
 TEST(ViewsTest, LinesAreCutToTheTerminalAndReasonsAreNot) {
   Fleet<v1::ProcessesResponse> fleet;
   fleet.Ok("vm1", kProcesses).Failed("vm2", Outcome::kUnreachable, kDown);
