@@ -74,6 +74,8 @@ void FindOwn(const CheckUp& check_up, absl::Time now,
     findings.push_back(
         absl::StrCat("new TLS files not in use: ", agent.reload_error()));
   }
+  findings.insert(findings.end(), agent.problems().begin(),
+                  agent.problems().end());
   if (agent.has_certificate_expire_time()) {
     const absl::Duration left =
         FromProto(agent.certificate_expire_time()) - now;

@@ -26,6 +26,20 @@ std::string Utilization(const Message& message) {
   return message.has_utilization() ? Percent(message.utilization()) : kNone;
 }
 
+// Says that it is no figure of the kernel's, which could not be.
+constexpr char kEstimated[] = "~";
+constexpr char kEstimatedLegend[] =
+    "~ estimated: what the kernel says of memory cannot be\n";
+
+bool IsEstimated(const v1::Memory& memory) {
+  return memory.quality() == v1::QUALITY_CLAMPED;
+}
+
+std::string MemoryUtilization(const v1::Memory& memory) {
+  return absl::StrCat(Utilization(memory),
+                      IsEstimated(memory) ? kEstimated : "");
+}
+
 std::string UsedOfTotal(int64_t used, int64_t total) {
   return total > 0 ? absl::StrCat(FormatBytes(used), "/", FormatBytes(total))
                    : kNone;
@@ -53,6 +67,33 @@ bool IsNameless(const Target& target) {
 // One row for a host that gave no result.
 void AddFailure(Table& table, const Target& target, const Ending& ending) {
   table.AddNote({HostLabel(target), EndingText(ending)});
+}
+
+// What stands below a table: the legend, if the mark is in it.
+template <typename Response>
+std::string Legend(const Results<Response>& results,
+                   const v1::Memory& (Response::*memory)() const) {
+  const bool marked = std::any_of(
+      results.begin(), results.end(), [&](const HostResult<Response>& result) {
+        return result.ending.outcome == Outcome::kOk &&
+               IsEstimated((result.response.*memory)());
+      });
+  return marked ? kEstimatedLegend : "";
+}
+
+// A line for each thing that keeps an agent from seeing its host as a whole.
+std::string Problems(const std::vector<Target>& targets,
+                     const Results<v1::StatusResponse>& results) {
+  std::string lines;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (results[i].ending.outcome != Outcome::kOk) continue;
+    for (const std::string& one : results[i].response.agent().problems()) {
+      absl::StrAppend(
+          &lines,
+          EscapeControls(absl::StrCat(HostLabel(targets[i]), ": ", one)), "\n");
+    }
+  }
+  return lines;
 }
 
 // Calls add(target, response) for the hosts that answered.
@@ -108,7 +149,7 @@ std::string ViewStatus(const std::vector<Target>& targets,
        {"CPU%", "MEM%", "MEM", "DISK%", "DISK", "LOAD", "RX", "TX", "UP"}) {
     columns.push_back({title, kRight});
   }
-  return RenderRows(
+  const std::string table = RenderRows(
       Table(std::move(columns)), targets, results, options,
       [&](Table& rows, const Target& target, const v1::StatusResponse& status) {
         const v1::Network& network = status.network();
@@ -117,7 +158,7 @@ std::string ViewStatus(const std::vector<Target>& targets,
         if (own_names) cells.push_back(status.host().hostname());
         cells.insert(
             cells.end(),
-            {Utilization(status.cpu()), Utilization(status.memory()),
+            {Utilization(status.cpu()), MemoryUtilization(status.memory()),
              UsedOfTotal(status.memory().used_bytes(),
                          status.memory().total_bytes()),
              Share(status.disk().used_bytes(), status.disk().total_bytes()),
@@ -133,6 +174,8 @@ std::string ViewStatus(const std::vector<Target>& targets,
                  : kNone});
         rows.Add(std::move(cells));
       });
+  return absl::StrCat(table, Legend(results, &v1::StatusResponse::memory),
+                      Problems(targets, results));
 }
 
 std::string ViewCpu(const std::vector<Target>& targets,
@@ -179,7 +222,7 @@ std::string ViewMem(const std::vector<Target>& targets,
                {"BUFFERS", kRight},
                {"SWAP", kRight},
                {"HUGEPAGES", kRight}});
-  return RenderRows(
+  const std::string text = RenderRows(
       std::move(table), targets, results, options,
       [](Table& rows, const Target& target, const v1::MemResponse& response) {
         const v1::Memory& memory = response.memory();
@@ -192,7 +235,7 @@ std::string ViewMem(const std::vector<Target>& targets,
             memory.hugepages_total_count() - memory.hugepages_free_count();
         rows.Add(
             {HostLabel(target), FormatBytes(memory.total_bytes()),
-             FormatBytes(memory.used_bytes()), Utilization(memory),
+             FormatBytes(memory.used_bytes()), MemoryUtilization(memory),
              FormatBytes(memory.available_bytes()),
              FormatBytes(memory.free_bytes()),
              FormatBytes(memory.cached_bytes()),
@@ -202,6 +245,7 @@ std::string ViewMem(const std::vector<Target>& targets,
                  ? absl::StrCat(huge_used, "/", memory.hugepages_total_count())
                  : kNone});
       });
+  return absl::StrCat(text, Legend(results, &v1::MemResponse::memory));
 }
 
 std::string ViewDisk(const std::vector<Target>& targets,

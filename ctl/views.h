@@ -9,7 +9,8 @@
 
 // What the reading commands print: results in, text out. Pure. A host without a
 // result has its row, with what is wrong in the place of the numbers; "-"
-// stands for a value that was not measured.
+// stands for a value that was not measured, and "~" follows one that is
+// estimated because what the kernel says cannot be.
 namespace specula::ctl {
 
 template <typename Response>
@@ -20,6 +21,7 @@ struct ViewOptions {
   size_t max_width = SIZE_MAX;
 };
 
+// Below the table stands what keeps agents from seeing their hosts as a whole.
 std::string ViewStatus(const std::vector<Target>& targets,
                        const Results<v1::StatusResponse>& results,
                        const ViewOptions& options);

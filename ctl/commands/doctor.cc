@@ -46,7 +46,7 @@ void AddDoctorCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand(
       "doctor",
       "What needs a hand: versions and configurations that differ, clocks, "
-      "certificates, disks");
+      "certificates, disks, what an agent cannot read");
   command->footer(
       "Hosts that need a hand come first. Exit code: 0 all is well, 1 "
       "something needs a hand,\n"

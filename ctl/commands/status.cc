@@ -22,6 +22,9 @@ void AddStatusCommand(CLI::App& app, CommandContext& context) {
       "status",
       "One line for each host: CPU, memory, disk, load, network, uptime");
   command->footer(
+      "A ~ marks what is estimated, as what the kernel says cannot be. Below "
+      "the table stands what\n"
+      "an agent cannot read of its host.\n\n"
       "Examples: specula status\n"
       "          specula status --hosts 'vm[01-64]' --json");
   command->callback([&context] {

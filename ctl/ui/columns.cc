@@ -78,6 +78,12 @@ std::string LoadText(const HostRow& row, absl::Time) {
              : kNone;
 }
 
+std::string MemoryText(const HostRow& row, absl::Time) {
+  const Number percent = Percent(row.values.memory);
+  return row.values.memory_estimated ? absl::StrCat(Whole(percent), "~")
+                                     : OneDecimal(percent);
+}
+
 std::string DiskText(const HostRow& row, absl::Time) {
   return absl::StrCat(Whole(Percent(row.values.disk)),
                       row.values.disk_stalled ? "?" : "");
@@ -178,10 +184,10 @@ constexpr std::array<Column, 23> kColumns = {{
      "Load average of 1 minute for each online core: above 1 tasks wait. "
      "Source: /proc/loadavg."},
     {ColumnId::kMemory, "MEM%", "mem", 5, true, 98,
-     PercentOf<&HostValues::memory>,
-     TextOf<PercentOf<&HostValues::memory>, OneDecimal>, true,
-     "Percent of memory in use: (total - available) / total. Source: "
-     "/proc/meminfo."},
+     PercentOf<&HostValues::memory>, MemoryText, true,
+     "Percent of memory in use: (total - available) / total. A ~ says that it "
+     "is estimated, as what the kernel says cannot be. Source: /proc/meminfo, "
+     "and arcstats of ZFS."},
     {ColumnId::kUsed, "USED/TOT", "", 11, true, 28, UsedOf, UsedText, false,
      "Memory in use (total - available) and in all. Source: /proc/meminfo."},
     {ColumnId::kSwap, "SW%", "swap", 4, true, 26, PercentOf<&HostValues::swap>,
@@ -232,7 +238,8 @@ constexpr std::array<Column, 23> kColumns = {{
     {ColumnId::kAlert, "AL", "alert", 2, false, 96, AlertNumber, AlertText,
      false,
      "!C !M !F !P: CPU, memory, a file system or pressure is at 90 % or more. "
-     "!D: down. w: something is at 70 % or more, or does not answer."},
+     "!D: down. w: something is at 70 % or more, does not answer or cannot be "
+     "read."},
 }};
 
 }  // namespace
@@ -291,7 +298,7 @@ std::string AlertOf(const HostRow& row) {
                           {Percent(values.memory), "!M"},
                           {Percent(values.disk), "!F"},
                           {Percent(values.pressure()), "!P"}};
-  bool warning = values.disk_stalled;
+  bool warning = values.disk_stalled || values.has_problems;
   for (const Limit& limit : limits) {
     if (limit.percent.value_or(0) >= kCritical) return limit.letters;
     warning |= limit.percent.value_or(0) >= kWarning;

@@ -53,6 +53,7 @@ void ReadCpu(const v1::StatusResponse& status, HostValues& values) {
 
 void ReadMemory(const v1::Memory& memory, HostValues& values) {
   if (memory.has_utilization()) values.memory = Fraction(memory.utilization());
+  values.memory_estimated = memory.quality() == v1::QUALITY_CLAMPED;
   values.memory_used_bytes = std::max<int64_t>(memory.used_bytes(), 0);
   values.memory_total_bytes = std::max<int64_t>(memory.total_bytes(), 0);
   if (memory.swap_total_bytes() > 0) {
@@ -123,6 +124,7 @@ HostValues ValuesOf(const v1::StatusResponse& status) {
       values.temperature = celsius;
     }
   }
+  values.has_problems = !status.agent().problems().empty();
   values.kernel = status.host().kernel().substr(0, kMostText);
   if (status.host().has_uptime()) {
     const absl::Duration uptime = FromProto(status.host().uptime());

@@ -19,6 +19,7 @@ struct HostValues {
   std::optional<double> load_per_core;  // of 1 minute
   std::optional<double> memory;
   int64_t memory_used_bytes = 0, memory_total_bytes = 0;
+  bool memory_estimated = false;  // what the kernel says of it cannot be
   std::optional<double> swap;
   // The fullest file system that answers, and where it is mounted.
   std::optional<double> disk;
@@ -31,6 +32,7 @@ struct HostValues {
   std::optional<double> temperature;  // the highest, degrees Celsius
   std::optional<absl::Duration> uptime;
   std::string kernel;
+  bool has_problems = false;  // the agent cannot see the host as a whole
 
   // The greatest of the three pressures.
   std::optional<double> pressure() const;

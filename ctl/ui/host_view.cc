@@ -16,6 +16,7 @@ constexpr size_t kTwoPanes = 140;
 constexpr size_t kTwoPanesHeight = 12;
 constexpr size_t kMostFilesystems = 6;
 constexpr size_t kMostInterfaces = 4;
+constexpr size_t kMostProblems = 3;
 
 std::string Percent(double fraction) {
   return IsFraction(fraction) ? absl::StrFormat("%.1f", fraction * 100) : "-";
@@ -97,7 +98,9 @@ Line CpuLine(const HostRow& row) {
 Line MemoryLine(const HostRow& row) {
   const v1::Memory& memory = row.last->status().memory();
   Line line("mem ");
-  line.Add(Percent(row.values.memory), StyleOfFraction(row.values.memory));
+  line.Add(absl::StrCat(Percent(row.values.memory),
+                        row.values.memory_estimated ? "~" : ""),
+           StyleOfFraction(row.values.memory));
   line.Add(absl::StrCat("  ", Bytes(memory.used_bytes()), "/",
                         Bytes(memory.total_bytes()), "  avail ",
                         Bytes(memory.available_bytes()), "  cached ",
@@ -402,6 +405,10 @@ HostPane DrawHost(const ViewSettings& settings, absl::Time now,
                                     FormatElapsed(FleetModel::AgeOf(row, now)),
                                     "; these are the last numbers"),
                        Style::kWarning);
+  }
+  for (const std::string& problem : row.last->status().agent().problems()) {
+    if (lines.size() > kMostProblems) break;
+    lines.emplace_back(problem, Style::kWarning);
   }
   const bool two = settings.width >= kTwoPanes && height >= kTwoPanesHeight;
   std::vector<Line> facts;

@@ -67,7 +67,7 @@ std::string QualityText(v1::Quality quality) {
     case v1::QUALITY_RESET:
       return "no rate: a counter ran backwards";
     case v1::QUALITY_CLAMPED:
-      return "the kernel's value was cut to its range";
+      return "estimated: the kernel's value cannot be";
     case v1::QUALITY_STALLED:
       return "a source did not answer in time";
     case v1::QUALITY_UNAVAILABLE:
@@ -178,7 +178,8 @@ std::vector<Line> HelpPage(const TopState& state) {
   lines.emplace_back(
       "  CPU% and MEM% of a host: of the machine; CPU% of a process: of one "
       "core");
-  lines.emplace_back("  - not measured   -- not known, as the host is down");
+  lines.emplace_back(
+      "  - not measured   -- not known, as the host is down   94~ estimated");
   return lines;
 }
 

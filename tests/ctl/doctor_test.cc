@@ -64,6 +64,17 @@ TEST(DoctorTest, AFleetOfEqualsIsWell) {
   for (size_t i = 0; i < 3; ++i) EXPECT_THAT(fleet.FindingsOf(i), IsEmpty());
 }
 
+TEST(DoctorTest, WhatAnAgentCannotReadIsAFinding) {
+  Fleet fleet;
+  fleet
+      .Add(
+          "agent { problems: 'cannot read /proc/meminfo: gone' problems: 'x' }")
+      .Add();
+  EXPECT_THAT(fleet.FindingsOf(0),
+              ElementsAre("cannot read /proc/meminfo: gone", "x"));
+  EXPECT_THAT(fleet.FindingsOf(1), IsEmpty());
+}
+
 TEST(DoctorTest, WhoIsNotLikeMostIsNamedWithWhatMostHave) {
   Fleet fleet;
   fleet.Add("agent { version: '0.9' }")

@@ -106,6 +106,27 @@ TEST(ViewsTest, StatusOfAFleet) {
       "     -      -\n");
 }
 
+TEST(ViewsTest, StatusSaysWhatIsEstimatedAndWhatCannotBeRead) {
+  Fleet<v1::StatusResponse> fleet;
+  fleet
+      .Ok("vm1", R"pb(
+        memory {
+          total_bytes: 34359738368
+          used_bytes: 8589934592
+          utilization: 0.25
+          quality: QUALITY_CLAMPED
+        }
+        agent { problems: "cannot read \033: gone" problems: "more" })pb")
+      .Failed("vm2", Outcome::kUnreachable, "no answer");
+  EXPECT_EQ(ViewStatus(fleet.targets, fleet.results, {}),
+            "HOST  CPU%   MEM%           MEM  DISK%  DISK  LOAD  RX  TX  UP\n"
+            "vm1      -  25.0~  8.0GiB/32GiB      -     -     -   -   -   -\n"
+            "vm2   unreachable: no answer\n"
+            "~ estimated: what the kernel says of memory cannot be\n"
+            "vm1: cannot read \\x1b: gone\n"
+            "vm1: more\n");
+}
+
 TEST(ViewsTest, WhoIsKnownByAnAddressAloneSaysWhichHostItIs) {
   Fleet<v1::StatusResponse> fleet;
   fleet.Ok("10.0.0.1", R"pb(host { hostname: "node-\0331" })pb")
@@ -202,18 +223,19 @@ TEST(ViewsTest, MemoryWithSwapAndHugePages) {
       .Ok("vm4",
           "memory { total_bytes: 1024 utilization: 0 quality: QUALITY_OK }");
   EXPECT_EQ(ViewMem(fleet.targets, fleet.results, {}),
-            "HOST   TOTAL    USED  MEM%  AVAILABLE    FREE  CACHED  BUFFERS    "
-            "       "
+            "HOST   TOTAL    USED   MEM%  AVAILABLE    FREE  CACHED  BUFFERS   "
+            "        "
             "SWAP  HUGEPAGES\n"
-            "vm1    16GiB  4.0GiB  25.0      12GiB  1.0GiB  2.0GiB   100MiB  "
+            "vm1    16GiB  4.0GiB  25.0~      12GiB  1.0GiB  2.0GiB   100MiB  "
             "1.0MiB/2.0GiB     12/512\n"
             "vm2   timeout: no answer\n"
-            "vm3        -       -     -          -       -       -        -    "
-            "       "
+            "vm3        -       -      -          -       -       -        -   "
+            "        "
             "   -          -\n"
-            "vm4   1.0KiB      0B   0.0         0B      0B      0B       0B    "
-            "       "
-            "   -          -\n");
+            "vm4   1.0KiB      0B    0.0         0B      0B      0B       0B   "
+            "        "
+            "   -          -\n"
+            "~ estimated: what the kernel says of memory cannot be\n");
 }
 
 TEST(ViewsTest, FileSystemsThatStallAreNotEmptyOnes) {

@@ -166,6 +166,25 @@ TEST(TopViewTest, TheLimitsOfAContainerStandBesideTheHostsNumbers) {
   EXPECT_THAT(drawn, HasSubstr("the agent's own: 0.5 cpus mem 64M/256M"));
 }
 
+TEST(TopViewTest, WhatIsEstimatedAndWhatCannotBeReadIsShown) {
+  TopState state = Table({"a"});
+  FleetEvent heard = Heard(0, ScriptedNow(), {});
+  auto sample = std::make_shared<v1::WatchResponse>(*heard.sample);
+  v1::StatusResponse& status = *sample->mutable_status();
+  status.mutable_memory()->set_quality(v1::QUALITY_CLAMPED);
+  status.mutable_agent()->add_problems("cannot read /proc/stat: gone");
+  heard.sample = std::move(sample);
+  Feed::News news;
+  news.events.push_back(std::move(heard));
+  state.Take(std::move(news), ScriptedNow());
+  state.Settle(ScriptedNow());
+  EXPECT_THAT(Drawn(80, 24, state), HasSubstr(" 30~ "));
+  EXPECT_EQ(AlertOf(state.model.rows()[0]), "w");
+  state.page = Page::kHost;
+  EXPECT_THAT(Drawn(80, 24, state), HasSubstr("mem 30.0~"));
+  EXPECT_THAT(Drawn(80, 24, state), HasSubstr("cannot read /proc/stat: gone"));
+}
+
 TEST(TopViewTest, ActionsAreHiddenFromWhoMayOnlyLook) {
   TopState all = ScriptedFleet();
   EXPECT_THAT(Drawn(200, 50, all), HasSubstr("e exec k signal t tail"));
