@@ -221,8 +221,10 @@ std::vector<bool> Interfaces::Counted(const std::vector<InterfaceCounters>& all,
   std::vector<std::string> names;
   names.reserve(all.size());
   for (const InterfaceCounters& one : all) names.push_back(one.name);
-  absl::MutexLock lock(&mutex_);
-  if (names == names_ && now - found_out_ < kHolds) return counted_;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (names == names_ && now - found_out_ < kHolds) return counted_;
+  }
   // A host has few interfaces with hardware and may have hundreds without, of
   // which no more need be known then.
   const bool has_sysfs = root_.Exists("/sys/devices/virtual/net") ||
@@ -239,10 +241,12 @@ std::vector<bool> Interfaces::Counted(const std::vector<InterfaceCounters>& all,
     if (!has_sysfs || (has_hardware && one.is_virtual)) continue;
     one = ReadInterface(root_, one.name, true);
   }
-  counted_ = CountedInterfaces(facts);
+  std::vector<bool> counted = CountedInterfaces(facts);
+  absl::MutexLock lock(&mutex_);
+  counted_ = counted;
   names_ = std::move(names);
   found_out_ = now;
-  return counted_;
+  return counted;
 }
 
 }  // namespace specula::agent

@@ -21,17 +21,23 @@ class Memo {
   explicit Memo(absl::Duration most_age = absl::Minutes(5))
       : most_age_(most_age) {}
 
-  // `now` as of MonotonicNow().
+  // `now` as of MonotonicNow(). Other threads go on while it finds out, which
+  // may hang.
   template <typename FindOut>
   T Get(const std::string& name, absl::Duration now, FindOut find_out)
       ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (now - first_time_ >= most_age_) known_.clear();
+      if (auto known = known_.find(name); known != known_.end())
+        return known->second;
+    }
+    T found = find_out();
     absl::MutexLock lock(&mutex_);
-    if (now - first_time_ >= most_age_) known_.clear();
-    if (auto known = known_.find(name); known != known_.end())
-      return known->second;
     if (known_.size() >= kMost) known_.clear();
     if (known_.empty()) first_time_ = now;
-    return known_[name] = find_out();
+    known_[name] = found;
+    return found;
   }
 
  private:
