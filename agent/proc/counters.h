@@ -69,6 +69,13 @@ struct PressureFile {
   std::optional<PressureShares> full;
 };
 
+// What the options of a super block say of writing.
+enum class SuperBlock {
+  kWritable,
+  kReadOnly,
+  kFailed,  // an error has ended it: ext4 says emergency_ro or shutdown
+};
+
 // One line of mountinfo; see proc_pid_mountinfo(5). Octal escapes are undone.
 struct Mount {
   int id = 0;
@@ -77,7 +84,19 @@ struct Mount {
   std::string mount_point;
   std::string type;
   std::string source;
-  bool read_only = false;  // by mount or by super block option
+  bool read_only = false;      // by the mount's or the super block's options
+  bool own_read_only = false;  // by the mount's
+  SuperBlock super_block = SuperBlock::kWritable;
+  bool remounts_on_error = false;  // errors=remount-ro
+  // Not of the file: what SelectMounts finds.
+  bool turned_read_only = false;
+};
+
+// One line of /etc/fstab. Octal escapes are undone.
+struct FstabEntry {
+  std::string mount_point;  // without a trailing slash
+  bool read_only = false;
+  bool at_boot = true;  // not noauto
 };
 
 // What the mount of a /proc keeps from those who read it; see proc(5).

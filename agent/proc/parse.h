@@ -50,6 +50,10 @@ std::vector<Mount> ParseMountInfo(absl::string_view text);
 // hiding nothing if there is none.
 ProcMount ParseProcMount(absl::string_view mountinfo, absl::string_view path);
 
+// /etc/fstab, in the order of the file; what is mounted nowhere (swap) is left
+// out.
+std::vector<FstabEntry> ParseFstab(absl::string_view text);
+
 // /proc/diskstats, in the order of the file.
 std::vector<DiskCounters> ParseDiskStats(absl::string_view text);
 

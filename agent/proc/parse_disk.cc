@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "agent/proc/counters.h"
 #include "agent/proc/parse.h"
@@ -35,13 +37,22 @@ std::string Unescape(absl::string_view text) {
   return plain;
 }
 
-// ext4 says emergency_ro after an error while the option remains rw.
-bool HasReadOnly(absl::string_view options) {
-  while (!options.empty()) {
-    const absl::string_view option = TakeUntil(&options, ',');
-    if (option == "ro" || option == "emergency_ro") return true;
-  }
-  return false;
+// Calls see(option) for each of a list parted by commas, from left to right.
+template <typename See>
+void ForEachOption(absl::string_view options, See see) {
+  while (!options.empty()) see(TakeUntil(&options, ','));
+}
+
+void ReadSuperBlock(absl::string_view options, Mount* mount) {
+  ForEachOption(options, [mount](absl::string_view option) {
+    if (option == "emergency_ro" || option == "shutdown") {
+      mount->super_block = SuperBlock::kFailed;
+    } else if (option == "ro" && mount->super_block != SuperBlock::kFailed) {
+      mount->super_block = SuperBlock::kReadOnly;
+    } else if (option == "errors=remount-ro") {
+      mount->remounts_on_error = true;
+    }
+  });
 }
 
 // Fields are parted by exactly one space: the source may be an empty string.
@@ -63,7 +74,28 @@ bool ParseMount(absl::string_view line, Mount* mount) {
   mount->mount_point = Unescape(mount_point);
   mount->type = Unescape(type);
   mount->source = Unescape(TakeUntil(&line, ' '));
-  mount->read_only = HasReadOnly(options) || HasReadOnly(line);
+  ForEachOption(options, [mount](absl::string_view option) {
+    if (option == "ro") mount->own_read_only = true;
+  });
+  ReadSuperBlock(line, mount);
+  mount->read_only =
+      mount->own_read_only || mount->super_block != SuperBlock::kWritable;
+  return true;
+}
+
+// The last of ro and rw counts, as for mount(8).
+bool ParseFstabLine(absl::string_view line, FstabEntry* entry) {
+  TakeField(&line);  // what is mounted
+  std::string point = Unescape(TakeField(&line));
+  if (point.empty() || point.front() != '/') return false;
+  while (point.size() > 1 && point.back() == '/') point.pop_back();
+  entry->mount_point = std::move(point);
+  TakeField(&line);  // type
+  ForEachOption(TakeField(&line), [entry](absl::string_view option) {
+    if (option == "ro") entry->read_only = true;
+    if (option == "rw") entry->read_only = false;
+    if (option == "noauto") entry->at_boot = false;
+  });
   return true;
 }
 
@@ -101,6 +133,20 @@ std::vector<Mount> ParseMountInfo(absl::string_view text) {
     if (ParseMount(line, &mount)) mounts.push_back(std::move(mount));
   }
   return mounts;
+}
+
+std::vector<FstabEntry> ParseFstab(absl::string_view text) {
+  std::vector<FstabEntry> entries;
+  absl::string_view line;
+  // What was read so far is understood; a comment's first field starts with #.
+  while (TakeLine(&text, &line)) {
+    line = absl::StripAsciiWhitespace(line);
+    FstabEntry entry;
+    if (!absl::StartsWith(line, "#") && ParseFstabLine(line, &entry)) {
+      entries.push_back(std::move(entry));
+    }
+  }
+  return entries;
 }
 
 std::vector<DiskCounters> ParseDiskStats(absl::string_view text) {

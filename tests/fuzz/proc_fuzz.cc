@@ -76,6 +76,10 @@ void CheckDevices(absl::string_view text) {
     Check(absl::StrContains(text, mount.device));
   }
   CheckCounts({ParseProcMount(text, "/proc").group.value_or(0)});
+  for (const FstabEntry& entry : ParseFstab(text)) {
+    Check(!entry.mount_point.empty() && entry.mount_point.front() == '/' &&
+          entry.mount_point.size() <= text.size());
+  }
   for (const DiskCounters& disk : ParseDiskStats(text)) {
     Check(!disk.name.empty() && absl::StrContains(text, disk.name));
     CheckCounts({disk.reads, disk.sectors_read, disk.read_milliseconds,

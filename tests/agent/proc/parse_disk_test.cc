@@ -102,6 +102,43 @@ TEST(ParseMountInfoTest, ReadOnlyByMountOrBySuperBlock) {
   }
 }
 
+TEST(ParseMountInfoTest, WhatMadeItReadOnlyIsToldApart) {
+  struct Case {
+    absl::string_view mount_options;
+    absl::string_view super_options;
+    bool own_read_only;
+    SuperBlock super_block;
+    bool remounts_on_error;
+  };
+  for (const Case& c : {
+           Case{"rw", "rw", false, SuperBlock::kWritable, false},
+           Case{"ro,relatime", "rw", true, SuperBlock::kWritable, false},
+           Case{"rw", "ro", false, SuperBlock::kReadOnly, false},
+           Case{"ro", "ro,errors=remount-ro", true, SuperBlock::kReadOnly,
+                true},
+           Case{"rw", "rw,errors=remount-ro", false, SuperBlock::kWritable,
+                true},
+           Case{"rw", "rw,errors=continue", false, SuperBlock::kWritable,
+                false},
+           Case{"rw", "rw,emergency_ro", false, SuperBlock::kFailed, false},
+           Case{"rw", "emergency_ro,ro", false, SuperBlock::kFailed, false},
+           Case{"rw", "rw,shutdown", false, SuperBlock::kFailed, false},
+           // Options of the super block alone end writing for all mounts.
+           Case{"rw,shutdown", "rw", false, SuperBlock::kWritable, false},
+       }) {
+    const std::vector<Mount> mounts =
+        ParseMountInfo(absl::StrCat("1 2 3:4 / /a ", c.mount_options,
+                                    " shared:1 - ext4 /d ", c.super_options));
+    ASSERT_THAT(mounts, SizeIs(1));
+    const std::string what =
+        absl::StrCat(c.mount_options, " ", c.super_options);
+    EXPECT_EQ(mounts[0].own_read_only, c.own_read_only) << what;
+    EXPECT_EQ(mounts[0].super_block, c.super_block) << what;
+    EXPECT_EQ(mounts[0].remounts_on_error, c.remounts_on_error) << what;
+    EXPECT_FALSE(mounts[0].turned_read_only) << what;
+  }
+}
+
 TEST(ParseMountInfoTest, BindMountsShareTheDeviceAndTellTheirRoot) {
   const std::vector<Mount> mounts = ParseMountInfo(
       "60 28 253:0 / /srv/data rw shared:40 - xfs /dev/mapper/vg0-data rw\n"
@@ -139,6 +176,52 @@ TEST(ParseMountInfoTest, LinesThatAreNotUnderstoodArePassedOver) {
         ElementsAre(Field(&Mount::mount_point, "/good")))
         << odd;
   }
+}
+
+TEST(ParseFstabTest, EntriesSayWhetherTheyAreWrittenTo) {
+  struct Case {
+    absl::string_view line;
+    absl::string_view mount_point;
+    bool read_only;
+    bool at_boot;
+  };
+  for (const Case& c : {
+           Case{"UUID=1-2 / ext4 errors=remount-ro 0 1", "/", false, true},
+           Case{"/dev/sda1\t/boot\text2\tro,nodev\t0 2", "/boot", true, true},
+           Case{"  LABEL=x  /a  xfs  defaults", "/a", false, true},
+           Case{"/dev/sda1 /a xfs", "/a", false, true},
+           Case{"/dev/sda1 /a", "/a", false, true},
+           Case{"/dev/sr0 /media/cd udf,iso9660 user,noauto 0 0", "/media/cd",
+                false, false},
+           Case{R"(/dev/sda1 /my\040disk ext4 ro 0 0)", "/my disk", true, true},
+           Case{"/dev/sda1 /a/ ext4 ro 0 0\r", "/a", true, true},
+           Case{"/dev/sda1 // ext4 ro 0 0", "/", true, true},
+           // As for mount(8) the last one counts.
+           Case{"/dev/sda1 /a ext4 ro,rw 0 0", "/a", false, true},
+           Case{"/dev/sda1 /a ext4 rw,ro 0 0", "/a", true, true},
+           Case{"/dev/sda1 /a ext4 errors=ro,roo,nro 0 0", "/a", false, true},
+       }) {
+    const std::vector<FstabEntry> entries = ParseFstab(c.line);
+    ASSERT_THAT(entries, SizeIs(1)) << c.line;
+    EXPECT_EQ(entries[0].mount_point, c.mount_point) << c.line;
+    EXPECT_EQ(entries[0].read_only, c.read_only) << c.line;
+    EXPECT_EQ(entries[0].at_boot, c.at_boot) << c.line;
+  }
+}
+
+TEST(ParseFstabTest, WhatIsMountedNowhereIsPassedOver) {
+  EXPECT_THAT(ParseFstab("# /etc/fstab: static\n"
+                         "#/dev/sda1 / ext4 ro 0 1\n"
+                         "  # /dev/sda1 /b ext4 ro 0 1\n"
+                         "\n"
+                         "UUID=3 none swap sw 0 0\n"
+                         "/swapfile swap swap defaults 0 0\n"
+                         "nonsense\n"
+                         "proc /proc proc defaults 0 0\n"
+                         "/dev/sda1 / ext4 defaults 0 1"),
+              ElementsAre(Field(&FstabEntry::mount_point, "/proc"),
+                          Field(&FstabEntry::mount_point, "/")));
+  EXPECT_THAT(ParseFstab(""), IsEmpty());
 }
 
 TEST(ParseDiskStatsTest, EachColumnHasItsFieldInEveryGeneration) {
