@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "agent/metrics/block_devices.h"
 #include "agent/metrics/saturating.h"
 #include "agent/metrics/to_proto.h"
 #include "lib/base/format.h"
@@ -114,6 +115,16 @@ void FillDevice(const DiskCounters& before, const DiskCounters& now,
     *device->mutable_mean_latency() =
         ToProto(absl::Milliseconds(waited / (reads + writes)));
   }
+}
+
+// Whether it is a path to a disk that does its own counting.
+bool IsPathToCountedDisk(const std::string& name,
+                         const std::vector<DiskCounters>& all) {
+  const std::string disk = MultipathDisk(name);
+  if (disk.empty()) return false;
+  return std::any_of(all.begin(), all.end(), [&](const DiskCounters& one) {
+    return one.name == disk && (one.reads > 0 || one.writes > 0);
+  });
 }
 
 }  // namespace
@@ -232,6 +243,7 @@ void FillDevices(const std::vector<DiskCounters>* previous,
   const double seconds = absl::ToDoubleSeconds(window);
   for (const DiskCounters& now : current) {
     if (!is_whole_disk(now.name)) continue;
+    if (IsPathToCountedDisk(now.name, current)) continue;
     v1::BlockDevice* device = disk->add_devices();
     device->set_name(ToUtf8(now.name));
     device->set_quality(v1::QUALITY_FIRST);

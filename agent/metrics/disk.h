@@ -52,7 +52,9 @@ void FillFilesystem(const Mount& mount,
 void SumFilesystems(v1::Disk* disk);
 
 // Fills the rows of `disk.devices` for the devices that `is_whole_disk` says
-// yes to, and the window. Without `previous` their quality is FIRST; where a
+// yes to, and the window. A path to a disk of several (nvme0c0n1) is left out
+// where the disk itself (nvme0n1) has counted anything: before Linux 6.4 only
+// the paths did. Without `previous` their quality is FIRST; where a
 // counter ran backwards or a rate is beyond 50 GB/s, RESET.
 void FillDevices(const std::vector<DiskCounters>* previous,
                  const std::vector<DiskCounters>& current,

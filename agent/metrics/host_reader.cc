@@ -10,7 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include "agent/metrics/block_devices.h"
 #include "agent/metrics/memory.h"
 #include "agent/proc/parse.h"
 #include "lib/base/clock.h"
@@ -173,16 +173,8 @@ std::vector<v1::Temperature> HostReader::ReadTemperatures() {
 }
 
 bool HostReader::IsWholeDisk(const std::string& name) {
-  static constexpr absl::string_view kSkipped[] = {
-      "loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd"};
-  for (absl::string_view prefix : kSkipped) {
-    if (absl::StartsWith(name, prefix)) return false;
-  }
-  // A partition has no directory of its own in /sys/block. A name with a slash
-  // (cciss/c0d0) stands there with '!'.
   return whole_disks_.Get(name, MonotonicNow(), [&] {
-    return root_.Exists(
-        absl::StrCat("/sys/block/", absl::StrReplaceAll(name, {{"/", "!"}})));
+    return agent::IsWholeDisk(name, ReadBlockDeviceFacts(root_, name));
   });
 }
 

@@ -483,6 +483,24 @@ TEST(DiskTest, PartitionsAreLeftOut) {
   EXPECT_EQ(disk.devices(1).name(), "sdb");
 }
 
+TEST(DiskTest, OfADiskAndItsPathsOneCounts) {
+  const auto names = [](const std::vector<DiskCounters>& all) {
+    std::vector<std::string> shown;
+    const v1::Disk disk = Devices(&all, all);
+    for (const v1::BlockDevice& device : disk.devices()) {
+      shown.push_back(device.name());
+    }
+    return shown;
+  };
+  std::vector<DiskCounters> disks = {Counters("nvme0n1"), Counters("nvme0c0n1"),
+                                     Counters("nvme0c1n1"),
+                                     Counters("nvme1c0n1")};
+  EXPECT_EQ(names(disks), (std::vector<std::string>{"nvme0n1", "nvme1c0n1"}));
+  // Before Linux 6.4 only the paths count.
+  disks[0] = DiskCounters{.name = "nvme0n1"};
+  EXPECT_EQ(names(disks).size(), 4U);
+}
+
 TEST(DiskTest, FirstAndNewDevicesHaveNoRates) {
   const std::vector<DiskCounters> before = {Counters("sda")};
   const std::vector<DiskCounters> after = {Counters("sdb"), Counters("sda")};
