@@ -50,7 +50,8 @@ void AboutAgent::Fill(v1::StatusResponse* status) const {
   // No call of its own to a file system that may not answer: this was asked.
   const v1::Filesystem* home =
       FilesystemOf(status->disk(), facts_.state_directory);
-  if (home != nullptr && home->quality() == v1::QUALITY_OK) {
+  if (home != nullptr && (home->quality() == v1::QUALITY_OK ||
+                          home->quality() == v1::QUALITY_CLAMPED)) {
     agent.set_state_available_bytes(home->available_bytes());
   }
   absl::MutexLock lock(&mutex_);

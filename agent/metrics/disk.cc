@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -24,58 +23,70 @@ bool IsOneOf(absl::string_view word, const absl::string_view (&list)[N]) {
   return std::find(std::begin(list), std::end(list), word) != std::end(list);
 }
 
-// Types without storage behind them, or whose storage is another mount's.
-bool IsPseudoType(absl::string_view type) {
-  static constexpr absl::string_view kPseudo[] = {
-      "autofs",     "binfmt_misc", "bpf",           "cgroup",
-      "cgroup2",    "configfs",    "debugfs",       "devpts",
-      "devtmpfs",   "efivarfs",    "erofs",         "fuse.gvfsd-fuse",
-      "fuse.lxcfs", "fuse.portal", "fuse.snapfuse", "fusectl",
-      "hugetlbfs",  "iso9660",     "mqueue",        "nfsd",
-      "nsfs",       "overlay",     "proc",          "procfs",
-      "pstore",     "ramfs",       "rootfs",        "rpc_pipefs",
-      "securityfs", "selinuxfs",   "squashfs",      "sysfs",
-      "tmpfs",      "tracefs",     "aufs",          "none",
-      "secretmem",  "shiftfs"};
-  return IsOneOf(type, kPseudo);
-}
-
-// Places where mounts are somebody's internals: those of node_exporter, and the
-// files that container engines mount into every container.
-bool IsInternalPlace(absl::string_view path) {
-  static constexpr absl::string_view kFiles[] = {"/etc/hostname", "/etc/hosts",
-                                                 "/etc/resolv.conf"};
-  if (IsOneOf(path, kFiles)) return true;
-  static constexpr absl::string_view kPrefixes[] = {
-      "/dev",
-      "/proc",
-      "/sys",
-      "/run/credentials",
-      "/var/lib/docker",
-      "/var/lib/containers/storage",
-      "/var/lib/kubelet/pods",
-      "/var/lib/containerd"};
-  // A disk mounted on /var/lib/docker itself is a disk; what is below is not.
-  static constexpr absl::string_view kOnlyBelow[] = {
-      "/run/credentials", "/var/lib/docker", "/var/lib/containers/storage",
-      "/var/lib/kubelet/pods", "/var/lib/containerd"};
-  for (absl::string_view prefix : kPrefixes) {
-    if (!absl::StartsWith(path, prefix)) continue;
-    const absl::string_view rest = path.substr(prefix.size());
-    if (rest.empty()) return !IsOneOf(prefix, kOnlyBelow);
-    if (rest.front() == '/') return true;
-  }
-  return false;
-}
-
 std::string ZfsPool(const v1::Filesystem& row) {
   return row.source().substr(0, row.source().find('/'));
 }
 
-int64_t Bytes(uint64_t blocks, uint64_t block_bytes) {
-  constexpr uint64_t kMost = INT64_MAX;
-  if (block_bytes != 0 && blocks > kMost / block_bytes) return INT64_MAX;
-  return static_cast<int64_t>(blocks * block_bytes);
+// Fields of statvfs are unsigned, but what is below 0 is stored in them all the
+// same; all ones is also what is not known.
+bool IsNegative(uint64_t field) { return (field >> 63) != 0; }
+
+// Free units of `total`, in its range. With more than there is, `otherwise`.
+struct Free {
+  uint64_t count;
+  bool clamped;
+};
+Free FreeOf(uint64_t total, uint64_t field, uint64_t otherwise) {
+  if (field <= total) return {field, false};
+  // Servers and drivers of 32 bits know negative numbers, too.
+  const bool negative = IsNegative(field) || (field >> 31) == 1;
+  return {negative ? 0 : otherwise, true};
+}
+
+void FillInodes(const struct statvfs& space, v1::Filesystem* row) {
+  // 2^64 - 1 says that there is no fixed number, as 0 does.
+  if (IsNegative(space.f_files)) return;
+  const Free free = FreeOf(space.f_files, space.f_ffree, space.f_files);
+  if (free.clamped) row->set_quality(v1::QUALITY_CLAMPED);
+  row->set_inodes_total_count(static_cast<int64_t>(space.f_files));
+  row->set_inodes_used_count(static_cast<int64_t>(space.f_files - free.count));
+}
+
+// False if the size is none that can be.
+bool FillSpace(const struct statvfs& space, v1::Filesystem* row) {
+  int64_t total = 0;
+  if (IsNegative(space.f_blocks) ||
+      __builtin_mul_overflow(space.f_blocks, space.f_frsize, &total)) {
+    return false;
+  }
+  const Free free = FreeOf(space.f_blocks, space.f_bfree, space.f_blocks);
+  const Free available = FreeOf(space.f_blocks, space.f_bavail, free.count);
+  // No product is above the total's.
+  const auto bytes = [&](uint64_t blocks) {
+    return static_cast<int64_t>(blocks * space.f_frsize);
+  };
+  row->set_quality(free.clamped || available.clamped ? v1::QUALITY_CLAMPED
+                                                     : v1::QUALITY_OK);
+  row->set_total_bytes(total);
+  row->set_used_bytes(bytes(space.f_blocks - free.count));
+  row->set_available_bytes(bytes(available.count));
+  const double used = static_cast<double>(row->used_bytes());
+  const double usable = used + static_cast<double>(row->available_bytes());
+  if (usable > 0) {
+    row->set_utilization(used / usable);
+  } else if (total > 0 && available.clamped) {
+    row->set_utilization(1);
+  }
+  return true;
+}
+
+// Whether a row is part of the sums.
+bool IsCounted(const v1::Filesystem& row) {
+  const bool has_figures =
+      row.quality() == v1::QUALITY_OK || row.quality() == v1::QUALITY_CLAMPED;
+  return has_figures && (!row.read_only() || row.turned_read_only()) &&
+         !IsRemoteType(row.type()) &&
+         (!IsMemoryType(row.type()) || row.mount_point() == "/");
 }
 
 void FillDevice(const DiskCounters& before, const DiskCounters& now,
@@ -139,44 +150,9 @@ bool IsRemoteType(absl::string_view type) {
          type == "fuse";
 }
 
-bool IsPromptType(absl::string_view type) {
-  static constexpr absl::string_view kPrompt[] = {"ext2", "ext3", "ext4",
-                                                  "vfat", "f2fs"};
-  return IsOneOf(type, kPrompt);
-}
-
-SelectedMounts SelectMounts(std::vector<Mount> mounts) {
-  const int seen = static_cast<int>(mounts.size());
-  // Of several mounts on one point only the last can be seen.
-  std::map<std::string, const Mount*> visible;
-  for (const Mount& mount : mounts) visible[mount.mount_point] = &mount;
-  std::map<std::string, Mount> best;
-  std::vector<Mount> overlay_root;
-  for (Mount& mount : mounts) {
-    if (visible[mount.mount_point] != &mount) continue;
-    if (mount.type == "overlay" && mount.mount_point == "/") {
-      overlay_root.assign(1, mount);
-    }
-    if (IsPseudoType(mount.type) || IsInternalPlace(mount.mount_point))
-      continue;
-    auto [place, is_new] = best.try_emplace(mount.device, mount);
-    if (is_new) continue;
-    auto rank = [](const Mount& m) {
-      return std::make_tuple(m.root.size(), m.mount_point.size(),
-                             m.mount_point);
-    };
-    if (rank(mount) < rank(place->second)) place->second = std::move(mount);
-  }
-  SelectedMounts selected;
-  for (auto& [device, mount] : best)
-    selected.mounts.push_back(std::move(mount));
-  if (selected.mounts.empty()) selected.mounts = std::move(overlay_root);
-  std::sort(selected.mounts.begin(), selected.mounts.end(),
-            [](const Mount& a, const Mount& b) {
-              return a.mount_point < b.mount_point;
-            });
-  selected.excluded = seen - static_cast<int>(selected.mounts.size());
-  return selected;
+bool IsMemoryType(absl::string_view type) {
+  static constexpr absl::string_view kMemory[] = {"tmpfs", "ramfs", "rootfs"};
+  return IsOneOf(type, kMemory);
 }
 
 void FillFilesystem(const Mount& mount,
@@ -187,26 +163,18 @@ void FillFilesystem(const Mount& mount,
   row->set_mount_point(ToUtf8(mount.mount_point));
   row->set_type(ToUtf8(mount.type));
   row->set_read_only(mount.read_only);
+  row->set_turned_read_only(mount.turned_read_only);
   if (!space.ok()) {
     row->set_quality(absl::IsDeadlineExceeded(space.status())
                          ? v1::QUALITY_STALLED
                          : v1::QUALITY_UNAVAILABLE);
     return;
   }
-  row->set_quality(v1::QUALITY_OK);
-  const uint64_t block = space->f_frsize;
-  const int64_t used =
-      Bytes(space->f_blocks - std::min(space->f_bfree, space->f_blocks), block);
-  const int64_t available = Bytes(space->f_bavail, block);
-  row->set_total_bytes(Bytes(space->f_blocks, block));
-  row->set_used_bytes(used);
-  row->set_available_bytes(available);
-  const double usable =
-      static_cast<double>(used) + static_cast<double>(available);
-  if (usable > 0) row->set_utilization(static_cast<double>(used) / usable);
-  row->set_inodes_total_count(Bytes(space->f_files, 1));
-  row->set_inodes_used_count(
-      Bytes(space->f_files - std::min(space->f_ffree, space->f_files), 1));
+  if (FillSpace(*space, row)) {
+    FillInodes(*space, row);
+  } else {
+    row->set_quality(v1::QUALITY_UNAVAILABLE);
+  }
 }
 
 void SumFilesystems(v1::Disk* disk) {
@@ -216,10 +184,7 @@ void SumFilesystems(v1::Disk* disk) {
   bool stalled = false;
   for (const v1::Filesystem& row : disk->filesystems()) {
     stalled = stalled || row.quality() == v1::QUALITY_STALLED;
-    if (row.quality() != v1::QUALITY_OK || row.read_only() ||
-        IsRemoteType(row.type())) {
-      continue;
-    }
+    if (!IsCounted(row)) continue;
     used = SaturatingAdd(used, row.used_bytes());
     if (row.type() == "zfs") {
       total = SaturatingAdd(total, row.used_bytes());

@@ -16,39 +16,26 @@
 // The rules of what counts as a disk. Pure.
 namespace specula::agent {
 
-// The mounts that stand for a real file system, and how many were left out.
-struct SelectedMounts {
-  std::vector<Mount> mounts;  // by mount point
-  int excluded = 0;
-};
-
-// One mount for each major:minor: of bind mounts and btrfs subvolumes, the one
-// that shows most of the file system (shortest root), then the shortest mount
-// point. Of mounts on one point the last counts, as it covers the others.
-// Pseudo file systems, overlays, images (squashfs) and the mounts of container
-// engines are left out, but an overlay on / is kept where nothing else stands
-// for a disk (in a container).
-SelectedMounts SelectMounts(std::vector<Mount> mounts);
-
 // Whether a file system of this type lives on another machine or in a user's
 // process, so that statvfs may hang and its size is not this host's.
 bool IsRemoteType(absl::string_view type);
 
-// Whether statvfs on this type only reads counters in memory, whatever the disk
-// does, so that it may be called where waiting is not allowed. (XFS waits for
-// its background work on some kernels, btrfs for a balance; network file
-// systems for ever.)
-bool IsPromptType(absl::string_view type);
+// Whether what is written to a file system of this type is kept in memory.
+bool IsMemoryType(absl::string_view type);
 
 // Fills one row. `space` is what statvfs said: DEADLINE_EXCEEDED makes the row
-// STALLED, another error UNAVAILABLE.
+// STALLED, another error UNAVAILABLE. Its fields are unsigned but carry
+// negative numbers (beyond a quota), which df tells by the top bit: free space
+// below 0 is none and makes the row CLAMPED, as does more free space than there
+// is. Without a size that can be (2^64 - 1 blocks) it is UNAVAILABLE.
 void FillFilesystem(const Mount& mount,
                     const absl::StatusOr<struct statvfs>& space,
                     v1::Filesystem* row);
 
-// Adds up the rows that are writable and local into total_bytes and used_bytes.
-// Datasets of one ZFS pool share its free space, which is counted once. Sets
-// the quality.
+// Adds up the rows that have figures, are local and writable, or were until
+// they turned read-only, into total_bytes and used_bytes. What is in memory
+// counts where it is the root. Datasets of one ZFS pool share its free space,
+// which is counted once. Sets the quality.
 void SumFilesystems(v1::Disk* disk);
 
 // Fills the rows of `disk.devices` for the devices that `is_whole_disk` says

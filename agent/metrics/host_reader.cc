@@ -156,13 +156,13 @@ HostMounts HostReader::ReadMounts() {
     if (text.ok() || path == *std::rbegin(kPaths))
       sources_.Note("mountinfo", text.status());
     if (!text.ok()) continue;
-    std::vector<Mount> mounts = ParseMountInfo(*text);
+    const std::vector<Mount> mounts = ParseMountInfo(*text);
     mounts_.emplace();
     for (const Mount& mount : mounts) {
       if (IsRemoteType(mount.type))
         mounts_->remote_points.push_back(mount.mount_point);
     }
-    mounts_->selected = SelectMounts(std::move(mounts));
+    mounts_->selected = SelectMounts(mounts, ReadMountIntents(root_, mounts));
     return *mounts_;
   }
   return {};

@@ -19,6 +19,7 @@
 #include "agent/metrics/host.h"
 #include "agent/metrics/interfaces.h"
 #include "agent/metrics/memo.h"
+#include "agent/metrics/mounts.h"
 #include "agent/metrics/own_usage.h"
 #include "agent/metrics/processes.h"
 #include "agent/metrics/sources.h"

@@ -10,22 +10,13 @@
 #include "absl/strings/str_cat.h"
 #include "agent/proc/parse.h"
 #include "agent/proc/proc_root.h"
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/places.h"
 
 namespace specula::agent {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-
-std::vector<Mount> ReadTree(absl::string_view file) {
-  const ProcRoot root(absl::StrCat(testing::TestDataDirectory(), "/proc/"));
-  return ParseMountInfo(root.Read(file).value());
-}
 
 Mount MakeMount(std::string device, std::string root, std::string point,
                 std::string type = "ext4") {
@@ -37,174 +28,6 @@ Mount MakeMount(std::string device, std::string root, std::string point,
   return mount;
 }
 
-std::vector<std::string> Points(const SelectedMounts& selected) {
-  std::vector<std::string> points;
-  for (const Mount& mount : selected.mounts) {
-    points.push_back(mount.mount_point);
-  }
-  return points;
-}
-
-std::vector<std::string> Select(std::vector<Mount> mounts) {
-  return Points(SelectMounts(std::move(mounts)));
-}
-
-TEST(DiskTest, MountsOfAServer) {
-  const SelectedMounts selected =
-      SelectMounts(ReadTree("mounts/proc/1/mountinfo"));
-  EXPECT_THAT(
-      Points(selected),
-      ElementsAre("/", "/boot/efi", "/btr", "/home/ann/remote",
-                  "/media/My Backup\tDisk", "/mnt/emergency", "/mnt/failed",
-                  "/net/nas", "/net/old", "/net/win", "/srv/data", "/tank",
-                  "/tank/home", "/tank/vm images"));
-  EXPECT_EQ(selected.excluded, 31);
-}
-
-TEST(DiskTest, MountsOfAnLxcContainer) {
-  EXPECT_THAT(Select(ReadTree("lxc/proc/1/mountinfo")), ElementsAre("/"));
-}
-
-TEST(DiskTest, TheOverlayIsTheDiskOfAContainer) {
-  // Only files that the engine mounted are on a real disk.
-  const SelectedMounts selected =
-      SelectMounts(ReadTree("container/proc/self/mountinfo"));
-  EXPECT_THAT(Points(selected), ElementsAre("/"));
-  EXPECT_EQ(selected.mounts[0].type, "overlay");
-  EXPECT_EQ(selected.excluded, 7);
-}
-
-TEST(DiskTest, AVolumeOfAContainerStandsForADisk) {
-  EXPECT_THAT(Select({MakeMount("0:90", "/", "/", "overlay"),
-                      MakeMount("8:1", "/data", "/data")}),
-              ElementsAre("/data"));
-}
-
-TEST(DiskTest, OverlaysElsewhereAreNoDisks) {
-  EXPECT_THAT(Select({MakeMount("0:90", "/", "/var/lib/x/merged", "overlay")}),
-              IsEmpty());
-  EXPECT_THAT(Select({MakeMount("0:90", "/", "/", "overlay"),
-                      MakeMount("8:1", "/", "/mnt")}),
-              ElementsAre("/mnt"));
-}
-
-TEST(DiskTest, OneMountForEachDevice) {
-  const struct {
-    const char* what;
-    std::vector<Mount> mounts;
-    std::vector<std::string> points;
-  } kCases[] = {
-      {"bind mounts show a part",
-       {MakeMount("8:1", "/www", "/a"), MakeMount("8:1", "/", "/srv/data"),
-        MakeMount("8:1", "/w", "/b")},
-       {"/srv/data"}},
-      {"of two whole ones the shorter point",
-       {MakeMount("8:1", "/", "/mnt/longer"), MakeMount("8:1", "/", "/mnt")},
-       {"/mnt"}},
-      {"of two of one length the first by name, in any order",
-       {MakeMount("8:1", "/", "/b"), MakeMount("8:1", "/", "/a")},
-       {"/a"}},
-      {"the same",
-       {MakeMount("8:1", "/", "/a"), MakeMount("8:1", "/", "/b")},
-       {"/a"}},
-      {"subvolumes are one file system",
-       {MakeMount("0:55", "/@snapshots", "/a", "btrfs"),
-        MakeMount("0:55", "/@data", "/btr", "btrfs")},
-       {"/btr"}},
-      {"devices of one size are several",
-       {MakeMount("8:1", "/", "/a"), MakeMount("8:17", "/", "/b")},
-       {"/a", "/b"}},
-      {"the last mount on a point covers those before",
-       {MakeMount("8:1", "/", "/mnt"), MakeMount("8:17", "/", "/mnt", "xfs")},
-       {"/mnt"}},
-      {"a disk below a tmpfs cannot be seen",
-       {MakeMount("8:1", "/", "/mnt"), MakeMount("0:9", "/", "/mnt", "tmpfs")},
-       {}},
-      {"a disk on an automount point can",
-       {MakeMount("0:9", "/", "/net/x", "autofs"),
-        MakeMount("0:60", "/", "/net/x", "nfs4")},
-       {"/net/x"}},
-  };
-  for (const auto& test : kCases) {
-    const SelectedMounts selected = SelectMounts(test.mounts);
-    EXPECT_EQ(Points(selected), test.points) << test.what;
-    EXPECT_EQ(selected.excluded,
-              static_cast<int>(test.mounts.size() - test.points.size()))
-        << test.what;
-  }
-  EXPECT_EQ(SelectMounts({MakeMount("8:1", "/", "/mnt"),
-                          MakeMount("8:17", "/", "/mnt", "xfs")})
-                .mounts[0]
-                .device,
-            "8:17");
-}
-
-TEST(DiskTest, InternalsOfTheSystemAndOfContainerEnginesAreLeftOut) {
-  const struct {
-    const char* point;
-    bool counts;
-  } kCases[] = {
-      {"/", true},
-      {"/dev", false},
-      {"/dev/shm", false},
-      {"/device", true},
-      {"/proc", false},
-      {"/proc/meminfo", false},
-      {"/process", true},
-      {"/sys/fs/x", false},
-      {"/system", true},
-      {"/run/credentials/x.service", false},
-      {"/run/media/ann/stick", true},
-      {"/var/lib/docker", true},  // a disk of its own
-      {"/var/lib/docker/overlay2/x/merged", false},
-      {"/var/lib/docker-data", true},
-      {"/var/lib/containers/storage", true},
-      {"/var/lib/containers/storage/overlay/x", false},
-      {"/var/lib/kubelet", true},
-      {"/var/lib/kubelet/pods", true},
-      {"/var/lib/kubelet/pods/x/volumes/y", false},
-      {"/var/lib/containerd", true},
-      {"/var/lib/containerd/io.x", false},
-      {"/etc/hosts", false},
-      {"/etc/hostname", false},
-      {"/etc/resolv.conf", false},
-      {"/etc", true},
-      {"/etc/hosts.d", true},
-  };
-  for (const auto& test : kCases) {
-    EXPECT_EQ(Select({MakeMount("8:1", "/", test.point)}).size(),
-              test.counts ? 1u : 0u)
-        << test.point;
-  }
-}
-
-TEST(DiskTest, PseudoFileSystemsAreLeftOut) {
-  for (const char* type :
-       {"tmpfs",         "devtmpfs",        "squashfs",    "autofs",
-        "cgroup",        "cgroup2",         "proc",        "sysfs",
-        "tracefs",       "debugfs",         "overlay",     "aufs",
-        "nsfs",          "ramfs",           "iso9660",     "fuse.lxcfs",
-        "fuse.snapfuse", "fuse.gvfsd-fuse", "binfmt_misc", "bpf",
-        "mqueue",        "hugetlbfs",       "rpc_pipefs",  "erofs"}) {
-    EXPECT_THAT(Select({MakeMount("8:1", "/", "/mnt", type)}), IsEmpty())
-        << type;
-  }
-  for (const char* type :
-       {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "vfat", "exfat", "ntfs3",
-        "fuseblk", "f2fs", "bcachefs", "jfs", "udf", "nfs4", "fuse.sshfs", "9p",
-        "virtiofs"}) {
-    EXPECT_THAT(Select({MakeMount("8:1", "/", "/mnt", type)}),
-                ElementsAre("/mnt"))
-        << type;
-  }
-}
-
-TEST(DiskTest, NothingMountedIsNothingSelected) {
-  const SelectedMounts selected = SelectMounts({});
-  EXPECT_THAT(selected.mounts, IsEmpty());
-  EXPECT_EQ(selected.excluded, 0);
-}
-
 TEST(DiskTest, RemoteIsWhatMayHang) {
   for (const char* type :
        {"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse", "fuse.sshfs",
@@ -214,17 +37,6 @@ TEST(DiskTest, RemoteIsWhatMayHang) {
   for (const char* type :
        {"ext4", "xfs", "btrfs", "zfs", "fuseblk", "nfsd", "overlay", ""}) {
     EXPECT_FALSE(IsRemoteType(type)) << type;
-  }
-}
-
-TEST(DiskTest, OnlyWhatNeverWaitsIsPrompt) {
-  for (const char* type : {"ext2", "ext3", "ext4", "vfat", "f2fs"}) {
-    EXPECT_TRUE(IsPromptType(type)) << type;
-    EXPECT_FALSE(IsRemoteType(type)) << type;
-  }
-  for (const char* type : {"xfs", "btrfs", "zfs", "nfs4", "fuse", "fuseblk",
-                           "fuse.ext4", "ext4x", "overlay", "9p", ""}) {
-    EXPECT_FALSE(IsPromptType(type)) << type;
   }
 }
 
@@ -270,6 +82,10 @@ TEST(DiskTest, ARowSaysWhatIsMountedWhere) {
   EXPECT_EQ(row.source(), "nas:/export\ufffd");
   EXPECT_EQ(row.type(), "nfs4");
   EXPECT_TRUE(row.read_only());
+  EXPECT_FALSE(row.turned_read_only());
+  mount.turned_read_only = true;
+  EXPECT_TRUE(Row(Space(1, 1, 1), mount).turned_read_only());
+  EXPECT_TRUE(Row(absl::DeadlineExceededError("x"), mount).turned_read_only());
 }
 
 TEST(DiskTest, WhatDoesNotAnswerHasNoNumbers) {
@@ -291,40 +107,90 @@ TEST(DiskTest, WhatDoesNotAnswerHasNoNumbers) {
   }
 }
 
-TEST(DiskTest, OddSpaceIsCutToItsRange) {
-  // More free than there is.
-  v1::Filesystem row = Row(Space(100, 200, 200));
-  EXPECT_EQ(row.used_bytes(), 0);
-  EXPECT_DOUBLE_EQ(row.utilization(), 0);
-  // Reserved blocks are in use: nothing is available, and df says 100 %.
-  row = Row(Space(100, 5, 0));
-  EXPECT_DOUBLE_EQ(row.utilization(), 1);
-  // A file system without a size.
-  row = Row(Space(0, 0, 0));
-  EXPECT_EQ(row.quality(), v1::QUALITY_OK);
-  EXPECT_FALSE(row.has_utilization());
-  row = Row(Space(100, 50, 50, 0));
+TEST(DiskTest, FiguresOutOfTheirRangeAreCutToIt) {
+  constexpr auto kMinus = [](uint64_t count) { return ~count + 1; };
+  constexpr v1::Quality kOk = v1::QUALITY_OK, kCut = v1::QUALITY_CLAMPED;
+  const struct {
+    const char* what;
+    uint64_t blocks, free, available;
+    v1::Quality quality;
+    int64_t used, left;
+    double utilization;  // -1: none
+  } kCases[] = {
+      {"reserved blocks are in use, and df says 100 %", 100, 5, 0, kOk, 95, 0,
+       1},
+      {"more free than there is", 100, 200, 200, kCut, 0, 100, 0},
+      {"more available than there is", 100, 50, 200, kCut, 50, 50, 0.5},
+      {"beyond a quota of 32 bits", 100, 1, 0xfffffffd, kCut, 99, 0, 1},
+      {"and its greatest number", 100, 1, 0x7fffffff, kCut, 99, 1, 0.99},
+      {"beyond a quota", 100, 1, kMinus(3), kCut, 99, 0, 1},
+      {"by one block, or not known", 100, 1, kMinus(1), kCut, 99, 0, 1},
+      {"beyond the size", 100, kMinus(5), kMinus(5), kCut, 100, 0, 1},
+      {"no space that is free, and some available", 100, kMinus(5), 10, kCut,
+       100, 10, 100. / 110},
+      {"nothing in use, and nothing to be used", 100, 100, kMinus(9), kCut, 0,
+       0, 1},
+      {"the least number", 100, 1, uint64_t{1} << 63, kCut, 99, 0, 1},
+      {"without a size", 0, 0, 0, kOk, 0, 0, -1},
+      {"all reserved", 100, 100, 0, kOk, 0, 0, -1},
+  };
+  for (const auto& test : kCases) {
+    const v1::Filesystem row =
+        Row(Space(test.blocks, test.free, test.available, 1024));
+    EXPECT_EQ(row.quality(), test.quality) << test.what;
+    EXPECT_EQ(row.total_bytes(), static_cast<int64_t>(test.blocks) * 1024)
+        << test.what;
+    EXPECT_EQ(row.used_bytes(), test.used * 1024) << test.what;
+    EXPECT_EQ(row.available_bytes(), test.left * 1024) << test.what;
+    EXPECT_EQ(row.has_utilization(), test.utilization >= 0) << test.what;
+    EXPECT_DOUBLE_EQ(row.has_utilization() ? row.utilization() : -1,
+                     test.utilization)
+        << test.what;
+  }
+  const v1::Filesystem row = Row(Space(100, 50, 50, 0));
   EXPECT_EQ(row.total_bytes(), 0);
   EXPECT_FALSE(row.has_utilization());
-  // Free inodes beyond their number.
-  struct statvfs space = Space(1, 1, 1);
-  space.f_files = 5;
-  space.f_ffree = 9;
-  EXPECT_EQ(Row(space).inodes_used_count(), 0);
 }
 
-TEST(DiskTest, GreatestSpaceOverflowsNothing) {
+TEST(DiskTest, InodesOutOfTheirRangeAreCutToIt) {
   constexpr uint64_t kAll = ~uint64_t{0};
-  struct statvfs space = Space(kAll, 0, kAll);
-  space.f_files = kAll;
-  v1::Filesystem row = Row(space);
-  EXPECT_EQ(row.total_bytes(), kMost);
-  EXPECT_EQ(row.used_bytes(), kMost);
-  EXPECT_EQ(row.available_bytes(), kMost);
-  EXPECT_DOUBLE_EQ(row.utilization(), 0.5);
-  EXPECT_EQ(row.inodes_total_count(), kMost);
-  // The last size that fits, and the first that does not.
-  EXPECT_EQ(Row(Space(uint64_t{1} << 51, 0, 0, 4096)).total_bytes(), kMost);
+  const struct {
+    uint64_t files, free;
+    v1::Quality quality;
+    int64_t total, used;
+  } kCases[] = {
+      {500, 480, v1::QUALITY_OK, 500, 20},
+      {5, 9, v1::QUALITY_CLAMPED, 5, 0},
+      {5, kAll - 2, v1::QUALITY_CLAMPED, 5, 5},
+      {0, 0, v1::QUALITY_OK, 0, 0},
+      // No fixed number.
+      {kAll, kAll, v1::QUALITY_OK, 0, 0},
+      {kAll, 0, v1::QUALITY_OK, 0, 0},
+  };
+  for (const auto& test : kCases) {
+    struct statvfs space = Space(1, 1, 1);
+    space.f_files = test.files;
+    space.f_ffree = test.free;
+    const v1::Filesystem row = Row(space);
+    EXPECT_EQ(row.quality(), test.quality) << test.files << " " << test.free;
+    EXPECT_EQ(row.inodes_total_count(), test.total);
+    EXPECT_EQ(row.inodes_used_count(), test.used);
+  }
+}
+
+TEST(DiskTest, ASizeThatCannotBeIsNoSize) {
+  constexpr uint64_t kAll = ~uint64_t{0};
+  for (const struct statvfs& space :
+       {Space(kAll, 0, kAll), Space(kAll, kAll, kAll), Space(kAll - 4, 0, 0, 1),
+        Space(uint64_t{1} << 63, 0, 0, 0), Space(uint64_t{1} << 51, 0, 0),
+        Space(1 << 20, 0, 0, kAll)}) {
+    const v1::Filesystem row = Row(space);
+    EXPECT_EQ(row.quality(), v1::QUALITY_UNAVAILABLE);
+    EXPECT_EQ(row.total_bytes(), 0);
+    EXPECT_EQ(row.used_bytes(), 0);
+    EXPECT_FALSE(row.has_utilization());
+  }
+  // The last size that fits.
   EXPECT_EQ(Row(Space((uint64_t{1} << 51) - 1, 0, 0, 4096)).total_bytes(),
             kMost - 4095);
 }
@@ -354,6 +220,36 @@ TEST(DiskTest, TheSumIsOfLocalWritableFileSystems) {
   EXPECT_EQ(disk.used_bytes(), 230);
   EXPECT_EQ(disk.quality(), v1::QUALITY_OK);
   EXPECT_EQ(disk.filesystems_size(), 5) << "what does not count is shown";
+}
+
+TEST(DiskTest, WhatTurnedReadOnlyIsStillADisk) {
+  v1::Disk disk;
+  v1::Filesystem* row = AddRow(disk, "ext4", 100, 30);
+  row->set_read_only(true);
+  row->set_turned_read_only(true);
+  SumFilesystems(&disk);
+  EXPECT_EQ(disk.total_bytes(), 100);
+  EXPECT_EQ(disk.used_bytes(), 30);
+}
+
+TEST(DiskTest, FiguresThatWereCutCountAndThoseThatAreNoneDoNot) {
+  v1::Disk disk;
+  AddRow(disk, "ext4", 100, 100)->set_quality(v1::QUALITY_CLAMPED);
+  AddRow(disk, "ext4", kMost, kMost)->set_quality(v1::QUALITY_UNAVAILABLE);
+  SumFilesystems(&disk);
+  EXPECT_EQ(disk.total_bytes(), 100);
+  EXPECT_EQ(disk.used_bytes(), 100);
+}
+
+TEST(DiskTest, MemoryIsADiskWhereItIsTheRoot) {
+  for (const char* type : {"tmpfs", "ramfs", "rootfs"}) {
+    v1::Disk disk;
+    AddRow(disk, type, 100, 30)->set_mount_point("/");
+    AddRow(disk, type, 1000, 1000)->set_mount_point("/tmp");
+    SumFilesystems(&disk);
+    EXPECT_EQ(disk.total_bytes(), 100) << type;
+    EXPECT_EQ(disk.used_bytes(), 30) << type;
+  }
 }
 
 TEST(DiskTest, DatasetsShareTheFreeSpaceOfTheirPool) {

@@ -318,6 +318,51 @@ TEST(SamplerTest, TheRealSystemCallIsTheDefault) {
   EXPECT_EQ(Row(disk, "/missing").quality(), v1::QUALITY_UNAVAILABLE);
 }
 
+TEST(SamplerTest, TheDiskOfAHostIsCountedHoweverItIsMounted) {
+  const struct {
+    const char* what;
+    const char* mountinfo;
+    bool turned;
+  } kCases[] = {
+      {"of a system that is an image",
+       "40 1 253:4 /ostree/deploy/os/deploy/abc.0 / rw - xfs /dev/vda4 rw\n"
+       "41 40 253:4 / /sysroot ro,relatime - xfs /dev/vda4 rw\n"
+       "42 40 253:4 /ostree/deploy/os/var /var rw - xfs /dev/vda4 rw\n",
+       false},
+      {"that an error made read-only",
+       "27 1 8:1 / / ro,relatime - ext4 /dev/sda1 ro,errors=remount-ro\n",
+       true},
+      {"in memory",
+       "27 1 0:2 / / rw - rootfs rootfs rw\n"
+       "28 27 0:30 / / rw,relatime - tmpfs tmpfs rw,size=8G\n"
+       "29 28 0:31 / /tmp rw - tmpfs tmpfs rw,size=1G\n",
+       false},
+  };
+  for (const auto& test : kCases) {
+    TempDirectory directory;
+    directory.Write("proc/1/mountinfo", test.mountinfo);
+    SlowCalls slow(FrontSlowCalls());
+    ProcRoot root(directory.path());
+    Sampler sampler(slow, root.Path(""), HalfFull);
+    const v1::Disk disk = DiskWhere(sampler, {});
+    EXPECT_EQ(disk.total_bytes(), 1000 * 1024) << test.what;
+    EXPECT_EQ(Row(disk, "/").read_only(), test.turned) << test.what;
+    EXPECT_EQ(Row(disk, "/").turned_read_only(), test.turned) << test.what;
+    EXPECT_DOUBLE_EQ(Row(disk, "/").utilization(), 0.5) << test.what;
+  }
+  // What is written down decides what is meant.
+  TempDirectory directory;
+  directory.Write("proc/1/mountinfo", kCases[1].mountinfo);
+  directory.Write("etc/fstab", "/dev/sda1 / ext4 ro,errors=remount-ro 0 1\n");
+  SlowCalls slow(FrontSlowCalls());
+  ProcRoot root(directory.path());
+  Sampler sampler(slow, root.Path(""), HalfFull);
+  const v1::Disk disk = Disk(sampler);
+  EXPECT_TRUE(Row(disk, "/").read_only());
+  EXPECT_FALSE(Row(disk, "/").turned_read_only());
+  EXPECT_EQ(disk.total_bytes(), 0);
+}
+
 TEST(SamplerTest, AfterPrimeAndItsWaitThereIsARate) {
   TempDirectory directory;
   directory.Write("proc/stat", "cpu  100 0 0 100\ncpu0 100 0 0 100\n");
