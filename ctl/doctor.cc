@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "ctl/from_proto.h"
 #include "ctl/table.h"
+#include "ctl/ui/columns.h"
+#include "ctl/ui/host_values.h"
 #include "lib/base/format.h"
 
 namespace specula::ctl {
@@ -65,6 +68,43 @@ std::string SkewText(absl::Duration skew) {
   if (skew == absl::ZeroDuration()) return "0";
   return absl::StrCat(skew > absl::ZeroDuration() ? "+" : "-",
                       FormatElapsed(absl::AbsDuration(skew)));
+}
+
+bool IsCritical(double fraction) { return fraction * 100 >= kCriticalPercent; }
+
+// What top calls critical, and what is not there to be called anything.
+void FindDisks(const v1::Disk& disk, std::vector<std::string>& findings) {
+  for (const v1::Filesystem& row : disk.filesystems()) {
+    if (row.quality() == v1::QUALITY_STALLED) {
+      findings.push_back(
+          absl::StrCat("file system does not answer: ", row.mount_point()));
+      continue;
+    }
+    const std::optional<double> fill = FillOf(row);
+    if (!fill.has_value()) continue;
+    if (IsCritical(*fill)) {
+      findings.push_back(absl::StrFormat("file system %.0f %% full: %s",
+                                         *fill * 100, row.mount_point()));
+    }
+    const double inodes =
+        row.inodes_total_count() <= 0
+            ? 0
+            : static_cast<double>(row.inodes_used_count()) /
+                  static_cast<double>(row.inodes_total_count());
+    if (IsFraction(inodes) && IsCritical(inodes)) {
+      findings.push_back(absl::StrFormat("%.0f %% of the inodes in use: %s",
+                                         inodes * 100, row.mount_point()));
+    }
+  }
+}
+
+void FindReadOnly(const v1::Disk& disk, std::vector<std::string>& findings) {
+  for (const v1::Filesystem& row : disk.filesystems()) {
+    if (!row.turned_read_only()) continue;
+    findings.push_back(
+        absl::StrCat("file system turned read-only: ", row.mount_point(),
+                     ": the kernel's log says why; check the disk, fsck"));
+  }
 }
 
 void FindOwn(const CheckUp& check_up, absl::Time now,
@@ -130,7 +170,10 @@ std::vector<Diagnosis> Diagnose(absl::Span<const HostResult<CheckUp>> results,
       continue;
     }
     const v1::Agent& agent = AgentOf(results[i]);
+    const v1::Disk& disk = results[i].response.status.disk();
+    FindReadOnly(disk, findings);
     FindOwn(results[i].response, now, findings);
+    FindDisks(disk, findings);
     FindUnlike("version", agent.version(), version, findings);
     // A ceiling that differs makes the whole differ: said once.
     FindUnlike("ceiling", agent.ceiling_hash(), ceiling, findings);

@@ -21,7 +21,8 @@ struct CheckUp {
   absl::Time answered;
 };
 
-// From here on something is said.
+// From here on something is said; of file systems from kCriticalPercent on, as
+// in top.
 inline constexpr absl::Duration kMostClockSkew = absl::Seconds(5);
 inline constexpr absl::Duration kLeastCertificateTime = absl::Hours(30 * 24);
 inline constexpr int64_t kLeastStateBytes = int64_t{256} << 20;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "ctl/from_proto.h"
 #include "ctl/table.h"
 #include "lib/base/format.h"
@@ -124,10 +125,34 @@ void AddCpuRow(Table& table, std::string host, std::string core,
   table.Add(std::move(cells));
 }
 
+bool HasFigures(const v1::Filesystem& row) {
+  return row.quality() == v1::QUALITY_OK ||
+         row.quality() == v1::QUALITY_CLAMPED;
+}
+
 std::string FilesystemNote(const v1::Filesystem& row) {
-  if (row.quality() == v1::QUALITY_STALLED) return "stalled: does not answer";
-  if (row.quality() != v1::QUALITY_OK) return "unavailable";
-  return row.read_only() ? "read-only" : "";
+  std::vector<std::string> notes;
+  if (row.turned_read_only()) notes.push_back("turned read-only");
+  if (row.quality() == v1::QUALITY_STALLED) {
+    notes.push_back("stalled: does not answer");
+  } else if (row.quality() == v1::QUALITY_CLAMPED) {
+    notes.push_back("figures out of range, cut");
+  } else if (row.quality() != v1::QUALITY_OK) {
+    notes.push_back("unavailable");
+  }
+  // By design, and of no interest where there is anything else to say.
+  if (notes.empty() && row.read_only()) return "read-only";
+  return absl::StrJoin(notes, "; ");
+}
+
+// Of all disks, with a mark where they need a look: the worst in front.
+std::string DiskShare(const v1::Disk& disk) {
+  const bool turned = std::any_of(
+      disk.filesystems().begin(), disk.filesystems().end(),
+      [](const v1::Filesystem& row) { return row.turned_read_only(); });
+  return absl::StrCat(turned ? "READ-ONLY " : "",
+                      Share(disk.used_bytes(), disk.total_bytes()),
+                      disk.quality() == v1::QUALITY_STALLED ? "?" : "");
 }
 
 }  // namespace
@@ -161,7 +186,7 @@ std::string ViewStatus(const std::vector<Target>& targets,
             {Utilization(status.cpu()), MemoryUtilization(status.memory()),
              UsedOfTotal(status.memory().used_bytes(),
                          status.memory().total_bytes()),
-             Share(status.disk().used_bytes(), status.disk().total_bytes()),
+             DiskShare(status.disk()),
              UsedOfTotal(status.disk().used_bytes(),
                          status.disk().total_bytes()),
              status.has_load()
@@ -301,7 +326,7 @@ std::string ViewDisk(const std::vector<Target>& targets,
         if (response.disk().filesystems().empty())
           rows.Add({HostLabel(target), kNone});
         for (const v1::Filesystem& row : response.disk().filesystems()) {
-          const bool known = row.quality() == v1::QUALITY_OK;
+          const bool known = HasFigures(row);
           rows.Add({HostLabel(target), row.mount_point(), row.type(),
                     known ? FormatBytes(row.total_bytes()) : kNone,
                     known ? FormatBytes(row.used_bytes()) : kNone,

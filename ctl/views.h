@@ -21,6 +21,8 @@ struct ViewOptions {
   size_t max_width = SIZE_MAX;
 };
 
+// DISK% says READ-ONLY where a file system turned read-only, and ends with a ?
+// where one does not answer.
 // Below the table stands what keeps agents from seeing their hosts as a whole.
 std::string ViewStatus(const std::vector<Target>& targets,
                        const Results<v1::StatusResponse>& results,

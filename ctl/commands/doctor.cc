@@ -48,6 +48,8 @@ void AddDoctorCommand(CLI::App& app, CommandContext& context) {
       "What needs a hand: versions and configurations that differ, clocks, "
       "certificates, disks, what an agent cannot read");
   command->footer(
+      "Of disks: file systems that turned read-only, that do not answer, and "
+      "from 90 % on\nof their space or inodes.\n\n"
       "Hosts that need a hand come first. Exit code: 0 all is well, 1 "
       "something needs a hand,\n"
       "255 some host gave no result.\n\n"

@@ -22,9 +22,10 @@ void AddStatusCommand(CLI::App& app, CommandContext& context) {
       "status",
       "One line for each host: CPU, memory, disk, load, network, uptime");
   command->footer(
-      "A ~ marks what is estimated, as what the kernel says cannot be. Below "
-      "the table stands what\n"
-      "an agent cannot read of its host.\n\n"
+      "DISK% is of all local disks together. READ-ONLY: an error turned a file "
+      "system\nread-only; 42.0?: one does not answer. specula disk shows "
+      "which. A ~\nmarks what is estimated, as what the kernel says cannot be. "
+      "Below the table\nstands what an agent cannot read of its host.\n\n"
       "Examples: specula status\n"
       "          specula status --hosts 'vm[01-64]' --json");
   command->callback([&context] {

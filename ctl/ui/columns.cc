@@ -11,8 +11,6 @@
 namespace specula::ctl {
 namespace {
 
-constexpr double kWarning = 70;
-constexpr double kCritical = 90;
 constexpr size_t kLeastHostWidth = 10;
 // Below this width nothing but the most important columns is shown.
 constexpr size_t kNarrow = 48;
@@ -86,6 +84,7 @@ std::string MemoryText(const HostRow& row, absl::Time) {
 
 std::string DiskText(const HostRow& row, absl::Time) {
   return absl::StrCat(Whole(Percent(row.values.disk)),
+                      row.values.disk_read_only.empty() ? "" : "!",
                       row.values.disk_stalled ? "?" : "");
 }
 
@@ -133,6 +132,9 @@ Number NoNumber(const HostRow&, absl::Time) { return std::nullopt; }
 std::string HostText(const HostRow& row, absl::Time) { return row.host.name; }
 
 std::string MountText(const HostRow& row, absl::Time) {
+  if (!row.values.disk_read_only.empty()) {
+    return absl::StrCat("READ-ONLY ", row.values.disk_read_only);
+  }
   return row.values.disk_mount.empty() ? kNone : row.values.disk_mount;
 }
 
@@ -196,11 +198,13 @@ constexpr std::array<Column, 23> kColumns = {{
     {ColumnId::kDisk, "DISK%", "disk", 5, true, 80,
      PercentOf<&HostValues::disk>, DiskText, true,
      "Percent in use of the fullest writable file system, as df shows it: used "
-     "/ (used + available). A ? says that another one does not answer. Source: "
-     "statvfs."},
+     "/ (used + available). A ! says that one turned read-only, a ? that "
+     "another one does not answer. Source: statvfs."},
     {ColumnId::kMount, "WORST MOUNT", "mount", 14, false, 20, NoNumber,
      MountText, false,
-     "Where the file system of DISK% is mounted. Source: /proc/1/mountinfo."},
+     "Where the file system of DISK% is mounted. Source: /proc/1/mountinfo. If "
+     "one turned read-only, as an error on the disk makes it: READ-ONLY and "
+     "where."},
     {ColumnId::kRead, "IO-R", "read", 5, true, 25,
      PlainOf<&HostValues::read_rate>,
      TextOf<PlainOf<&HostValues::read_rate>, Rate>, false,
@@ -238,8 +242,8 @@ constexpr std::array<Column, 23> kColumns = {{
     {ColumnId::kAlert, "AL", "alert", 2, false, 96, AlertNumber, AlertText,
      false,
      "!C !M !F !P: CPU, memory, a file system or pressure is at 90 % or more. "
-     "!D: down. w: something is at 70 % or more, does not answer or cannot be "
-     "read."},
+     "!F also: one turned read-only. !D: down. w: something is at 70 % or "
+     "more, does not answer or cannot be read."},
 }};
 
 }  // namespace
@@ -281,9 +285,9 @@ ChosenColumns ChooseColumns(size_t width, size_t host_width,
 
 Style StyleOf(const Column& column, std::optional<double> number) {
   if (!column.fills || !number.has_value()) return Style::kPlain;
-  return *number >= kCritical  ? Style::kCritical
-         : *number >= kWarning ? Style::kWarning
-                               : Style::kPlain;
+  return *number >= kCriticalPercent  ? Style::kCritical
+         : *number >= kWarningPercent ? Style::kWarning
+                                      : Style::kPlain;
 }
 
 std::string AlertOf(const HostRow& row) {
@@ -298,10 +302,11 @@ std::string AlertOf(const HostRow& row) {
                           {Percent(values.memory), "!M"},
                           {Percent(values.disk), "!F"},
                           {Percent(values.pressure()), "!P"}};
+  if (!values.disk_read_only.empty()) return "!F";
   bool warning = values.disk_stalled || values.has_problems;
   for (const Limit& limit : limits) {
-    if (limit.percent.value_or(0) >= kCritical) return limit.letters;
-    warning |= limit.percent.value_or(0) >= kWarning;
+    if (limit.percent.value_or(0) >= kCriticalPercent) return limit.letters;
+    warning |= limit.percent.value_or(0) >= kWarningPercent;
   }
   return warning ? "w" : "";
 }

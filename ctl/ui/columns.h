@@ -57,7 +57,7 @@ struct Column {
   std::optional<double> (*number)(const HostRow&, absl::Time now);
   std::string (*text)(const HostRow&, absl::Time now);
   // Whether the numbers are percentages of something that can be full: yellow
-  // from 70 on, red from 90 on.
+  // from kWarningPercent on, red from kCriticalPercent on.
   bool fills;
   // What it is and where it comes from, one sentence or two.
   absl::string_view explanation;
@@ -66,6 +66,10 @@ struct Column {
 // All of them, from left to right.
 absl::Span<const Column> AllColumns();
 const Column& ColumnOf(ColumnId id);
+
+// From here on a percentage of what can be full is a warning, and critical.
+inline constexpr double kWarningPercent = 70;
+inline constexpr double kCriticalPercent = 90;
 
 // What stands in front of each row: the cursor, the mark, the state, a space.
 inline constexpr size_t kMarkWidth = 4;
@@ -84,8 +88,8 @@ ChosenColumns ChooseColumns(size_t width, size_t host_width,
 Style StyleOf(const Column& column, std::optional<double> number);
 
 // The letters of what is critical about a host: "!C" CPU, "!M" memory, "!F" a
-// file system, "!P" pressure, "!D" down; "w" if something is above the limit of
-// a warning; "" if all is well.
+// file system that is full or turned read-only, "!P" pressure, "!D" down; "w"
+// if something is above the limit of a warning; "" if all is well.
 std::string AlertOf(const HostRow& row);
 
 // "8.2M", "14K", "0": bytes in at most four characters and a letter.

@@ -65,9 +65,10 @@ void ReadMemory(const v1::Memory& memory, HostValues& values) {
 void ReadDisk(const v1::Disk& disk, HostValues& values) {
   for (const v1::Filesystem& filesystem : disk.filesystems()) {
     if (filesystem.quality() == v1::QUALITY_STALLED) values.disk_stalled = true;
-    // A read-only image is always full.
-    if (!filesystem.has_utilization() || filesystem.read_only()) continue;
-    const std::optional<double> used = Fraction(filesystem.utilization());
+    if (filesystem.turned_read_only() && values.disk_read_only.empty()) {
+      values.disk_read_only = filesystem.mount_point().substr(0, kMostText);
+    }
+    const std::optional<double> used = FillOf(filesystem);
     if (used.has_value() &&
         (!values.disk.has_value() || *used > *values.disk)) {
       values.disk = used;
@@ -88,6 +89,15 @@ void ReadDisk(const v1::Disk& disk, HostValues& values) {
 
 bool IsFraction(double value) {
   return value >= -kRounding && value <= 1 + kRounding;  // false for NaN
+}
+
+std::optional<double> FillOf(const v1::Filesystem& filesystem) {
+  // A read-only image is always full.
+  if (!filesystem.has_utilization() ||
+      (filesystem.read_only() && !filesystem.turned_read_only())) {
+    return std::nullopt;
+  }
+  return Fraction(filesystem.utilization());
 }
 
 std::optional<double> HostValues::pressure() const {

@@ -25,6 +25,8 @@ struct HostValues {
   std::optional<double> disk;
   std::string disk_mount;
   bool disk_stalled = false;  // at least one file system does not answer
+  // Where a file system is mounted that turned read-only; empty: none did.
+  std::string disk_read_only;
   // Share of the last 10 s in which some task waited.
   std::optional<double> cpu_pressure, memory_pressure, io_pressure;
   // Bytes per second, of all disks and of all interfaces with hardware.
@@ -41,6 +43,10 @@ struct HostValues {
 // Reads them from a snapshot. Nothing in it is trusted: fractions outside of
 // 0 to 1, rates below 0 and what is no number are absent. Pure.
 HostValues ValuesOf(const v1::StatusResponse& status);
+
+// How full a file system is, 0 to 1. Absent: not measured, or it does not fill
+// up (an image that is read-only by design).
+std::optional<double> FillOf(const v1::Filesystem& filesystem);
 
 // Whether `value` is a fraction from 0 to 1.
 bool IsFraction(double value);

@@ -174,6 +174,10 @@ Line WorstDiskLine(const HostRow& row) {
                           Bytes(one.total_bytes())));
     break;
   }
+  if (!row.values.disk_read_only.empty()) {
+    line.Add(absl::StrCat("  READ-ONLY ", row.values.disk_read_only),
+             Style::kCritical);
+  }
   if (row.values.disk_stalled) {
     line.Add("  one does not answer", Style::kWarning);
   }
@@ -190,14 +194,17 @@ void AddDisks(const HostRow& row, size_t most, std::vector<Line>& lines) {
       Line()
           .AddCell("FILE SYSTEM", 24, false, Style::kTitle)
           .Add("  TYPE     USE%   USED   SIZE  INO%", Style::kTitle));
-  std::vector<const v1::Filesystem*> fullest;
-  for (const v1::Filesystem& one : disk.filesystems()) fullest.push_back(&one);
-  std::stable_sort(fullest.begin(), fullest.end(),
+  std::vector<const v1::Filesystem*> worst;
+  for (const v1::Filesystem& one : disk.filesystems()) worst.push_back(&one);
+  std::stable_sort(worst.begin(), worst.end(),
                    [](const v1::Filesystem* a, const v1::Filesystem* b) {
+                     if (a->turned_read_only() != b->turned_read_only()) {
+                       return a->turned_read_only();
+                     }
                      return a->utilization() > b->utilization();
                    });
-  if (fullest.size() > most - 1) fullest.resize(most - 1);
-  for (const v1::Filesystem* one : fullest) {
+  if (worst.size() > most - 1) worst.resize(most - 1);
+  for (const v1::Filesystem* one : worst) {
     Line line;
     line.AddCell(one->mount_point(), 24).Add("  ");
     line.AddCell(one->type(), 7);
@@ -206,8 +213,7 @@ void AddDisks(const HostRow& row, size_t most, std::vector<Line>& lines) {
     if (one->quality() == v1::QUALITY_STALLED) {
       line.Add("  does not answer", Style::kWarning);
     } else {
-      line.AddCell(Percent(used), 6, true,
-                   one->read_only() ? Style::kPlain : StyleOfFraction(used));
+      line.AddCell(Percent(used), 6, true, StyleOfFraction(FillOf(*one)));
       line.AddCell(Bytes(one->used_bytes()), 7, true);
       line.AddCell(Bytes(one->total_bytes()), 7, true);
       line.AddCell(
@@ -218,7 +224,11 @@ void AddDisks(const HostRow& row, size_t most, std::vector<Line>& lines) {
                                 static_cast<double>(one->inodes_total_count()))
               : "-",
           6, true);
-      if (one->read_only()) line.Add("  read-only", Style::kDim);
+      if (one->turned_read_only()) {
+        line.Add("  READ-ONLY", Style::kCritical);
+      } else if (one->read_only()) {
+        line.Add("  read-only", Style::kDim);
+      }
     }
     lines.push_back(std::move(line));
   }

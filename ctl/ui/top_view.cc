@@ -208,6 +208,10 @@ Line RowLine(const ViewSettings& settings, absl::Time now,
     if (column.id == ColumnId::kAlert && !dim) {
       style = text.empty() || text == "w" ? Style::kWarning : Style::kCritical;
     }
+    if ((column.id == ColumnId::kDisk || column.id == ColumnId::kMount) &&
+        !dim && !row.values.disk_read_only.empty()) {
+      style = Style::kCritical;
+    }
     if (column.id == ColumnId::kHost) {
       style = state.marked[host]               ? Style::kMarked
               : host_state == HostState::kDown ? Style::kCritical

@@ -151,6 +151,68 @@ TEST(DoctorTest, FilesThatAreNotInUseAndDisksThatAreFullNeedAHand) {
               ElementsAre("only 1.0MiB free for audit and logs"));
 }
 
+TEST(DoctorTest, FileSystemsThatTurnedReadOnlyStallOrAreFullNeedAHand) {
+  const struct {
+    const char* what;
+    const char* row;
+    const char* finding;  // empty: none
+  } kCases[] = {
+      {"as it should be",
+       "mount_point: '/' utilization: 0.5 quality: QUALITY_OK", ""},
+      {"turned read-only",
+       "mount_point: '/' read_only: true turned_read_only: true "
+       "utilization: 0.5 quality: QUALITY_OK",
+       "file system turned read-only: /: the kernel's log says why; check the "
+       "disk, fsck"},
+      {"read-only by design",
+       "mount_point: '/usr' read_only: true utilization: 1 "
+       "inodes_total_count: 10 inodes_used_count: 10 quality: QUALITY_OK",
+       ""},
+      {"stalled", "mount_point: '/nas' quality: QUALITY_STALLED",
+       "file system does not answer: /nas"},
+      {"not measured", "mount_point: '/x' quality: QUALITY_UNAVAILABLE", ""},
+      {"where top warns",
+       "mount_point: '/tmp' utilization: 0.899 quality: QUALITY_OK", ""},
+      {"where top calls it critical",
+       "mount_point: '/tmp' utilization: 0.9 quality: QUALITY_OK",
+       "file system 90 % full: /tmp"},
+      {"beyond a quota",
+       "mount_point: '/q' utilization: 1 quality: QUALITY_CLAMPED",
+       "file system 100 % full: /q"},
+      {"without inodes",
+       "mount_point: '/i' utilization: 0.1 inodes_total_count: 100 "
+       "inodes_used_count: 97 quality: QUALITY_OK",
+       "97 % of the inodes in use: /i"},
+      {"a lie",
+       "mount_point: '/i' utilization: 7 inodes_total_count: 1 "
+       "inodes_used_count: 97 quality: QUALITY_OK",
+       ""},
+  };
+  for (const auto& test : kCases) {
+    Fleet fleet;
+    fleet.Add(absl::StrCat("disk { filesystems { ", test.row, " } }"));
+    if (*test.finding == '\0') {
+      EXPECT_THAT(fleet.FindingsOf(0), IsEmpty()) << test.what;
+    } else {
+      EXPECT_THAT(fleet.FindingsOf(0), ElementsAre(test.finding)) << test.what;
+    }
+  }
+}
+
+TEST(DoctorTest, WhatTurnedReadOnlyIsTheWorst) {
+  Fleet fleet;
+  fleet.Add(
+      "agent { reload_error: 'x' } disk { "
+      "filesystems { mount_point: '/a' utilization: 1 } filesystems "
+      "{ mount_point: '/b' read_only: true turned_read_only: true "
+      "utilization: 0.95 } }");
+  EXPECT_THAT(
+      fleet.FindingsOf(0),
+      ElementsAre(StartsWith("file system turned read-only: /b: "),
+                  "new TLS files not in use: x", "file system 100 % full: /a",
+                  "file system 95 % full: /b"));
+}
+
 TEST(DoctorTest, OutliersComeFirstAndWhoGaveNoResultBeforeThem) {
   Fleet fleet;
   fleet.Add()

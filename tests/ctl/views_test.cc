@@ -127,6 +127,59 @@ TEST(ViewsTest, StatusSaysWhatIsEstimatedAndWhatCannotBeRead) {
             "vm1: more\n");
 }
 
+TEST(ViewsTest, DisksThatNeedALookAreMarked) {
+  const struct {
+    const char* disk;
+    const char* cell;
+  } kCases[] = {
+      {"total_bytes: 100 used_bytes: 54 quality: QUALITY_OK", "  54.0"},
+      {"total_bytes: 100 used_bytes: 54 quality: QUALITY_STALLED", "  54.0?"},
+      {"quality: QUALITY_STALLED", "  -?"},
+      {"filesystems { read_only: true turned_read_only: true } "
+       "total_bytes: 100 used_bytes: 54 quality: QUALITY_OK",
+       "  READ-ONLY 54.0"},
+      {"filesystems { read_only: true turned_read_only: true } "
+       "quality: QUALITY_STALLED",
+       "  READ-ONLY -?"},
+      {"filesystems { read_only: true } total_bytes: 100 used_bytes: 54 "
+       "quality: QUALITY_OK",
+       "  54.0"},
+  };
+  for (const auto& test : kCases) {
+    Fleet<v1::StatusResponse> fleet;
+    fleet.Ok("vm1", absl::StrCat("disk { ", test.disk, " }"));
+    EXPECT_THAT(ViewStatus(fleet.targets, fleet.results, {}),
+                HasSubstr(absl::StrCat(test.cell, "  ")))
+        << test.disk;
+  }
+}
+
+TEST(ViewsTest, FileSystemsSayWhatIsTheMatter) {
+  const struct {
+    const char* row;
+    const char* shown;
+  } kCases[] = {
+      {"utilization: 1 quality: QUALITY_CLAMPED total_bytes: 1024 "
+       "used_bytes: 1024",
+       "1.0KiB  1.0KiB     0B  100.0       -  figures out of range, cut\n"},
+      {"read_only: true quality: QUALITY_OK", "  read-only\n"},
+      {"read_only: true turned_read_only: true quality: QUALITY_OK",
+       "  turned read-only\n"},
+      {"read_only: true turned_read_only: true quality: QUALITY_STALLED",
+       "  turned read-only; stalled: does not answer\n"},
+      {"read_only: true quality: QUALITY_CLAMPED",
+       "  figures out of range, cut\n"},
+  };
+  for (const auto& test : kCases) {
+    Fleet<v1::DiskResponse> fleet;
+    fleet.Ok("vm1", absl::StrCat("disk { filesystems { mount_point: '/' ",
+                                 test.row, " } }"));
+    EXPECT_THAT(ViewDisk(fleet.targets, fleet.results, false, {}),
+                HasSubstr(test.shown))
+        << test.row;
+  }
+}
+
 TEST(ViewsTest, WhoIsKnownByAnAddressAloneSaysWhichHostItIs) {
   Fleet<v1::StatusResponse> fleet;
   fleet.Ok("10.0.0.1", R"pb(host { hostname: "node-\0331" })pb")

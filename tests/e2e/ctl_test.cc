@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -331,6 +332,25 @@ TEST(DoctorCommandTest, TheDoctorNamesWhoAllowsSomethingElse) {
   EXPECT_THAT(json.out, HasSubstr("\"findings\":[\"ceiling "));
   EXPECT_THAT(json.out, HasSubstr("\"supervision\":\""));
   EXPECT_THAT(json.out, HasSubstr("\"state_available_bytes\":\""));
+}
+
+TEST(DoctorCommandTest, AFileSystemThatTurnedReadOnlyNeedsAHand) {
+  const Pki pki;
+  const TemporaryDirectory host;
+  std::filesystem::create_directories(host.File("proc/1"));
+  std::ofstream(host.File("proc/1/mountinfo"))
+      << "27 1 8:1 / / ro,relatime - ext4 /dev/sda1 ro,errors=remount-ro\n";
+  const AgentProcess agent(
+      pki, {.arguments = {absl::StrCat("--proc-root=", host.path())}});
+  const auto ask = [&](std::vector<std::string> command) {
+    return RunProgram(
+        ControllerArguments(pki, "viewer", agent.host(), std::move(command)));
+  };
+  const Result doctor = ask({"doctor"});
+  EXPECT_EQ(doctor.exit_code, 1) << doctor.out << doctor.err;
+  EXPECT_THAT(doctor.out, HasSubstr("file system turned read-only: /: "));
+  EXPECT_THAT(ask({"status"}).out, HasSubstr("READ-ONLY "));
+  EXPECT_THAT(ask({"disk"}).out, HasSubstr("turned read-only"));
 }
 
 }  // namespace

@@ -185,6 +185,75 @@ TEST(TopViewTest, WhatIsEstimatedAndWhatCannotBeReadIsShown) {
   EXPECT_THAT(Drawn(80, 24, state), HasSubstr("cannot read /proc/stat: gone"));
 }
 
+TEST(TopViewTest, AFileSystemThatTurnedReadOnlyIsTheWorst) {
+  TopState state = Table({"node-1", "node-2"});
+  FleetEvent heard = Heard(0, ScriptedNow(), {.disk = 0.42});
+  auto sample = std::make_shared<v1::WatchResponse>(*heard.sample);
+  v1::Disk& disk = *sample->mutable_status()->mutable_disk();
+  v1::Filesystem& image = *disk.add_filesystems();
+  image.set_mount_point("/image");
+  image.set_read_only(true);
+  image.set_utilization(1);
+  v1::Filesystem& failed = *disk.add_filesystems();
+  failed.set_mount_point("/srv");
+  failed.set_read_only(true);
+  failed.set_turned_read_only(true);
+  failed.set_utilization(0.17);
+  heard.sample = std::move(sample);
+  Feed::News news;
+  news.events.push_back(std::move(heard));
+  news.events.push_back(Heard(1, ScriptedNow(), {.disk = 0.2}));
+  state.Take(std::move(news), ScriptedNow());
+  const std::string table = Drawn(200, 50, state);
+  EXPECT_THAT(table, HasSubstr("  42! READ-ONLY /srv "));
+  EXPECT_THAT(table, HasSubstr(" !F"));
+  EXPECT_THAT(table, HasSubstr("   20 /var "));
+  EXPECT_EQ(AlertOf(state.model.rows()[0]), "!F");
+  EXPECT_EQ(AlertOf(state.model.rows()[1]), "");
+  EXPECT_THAT(Drawn(80, 24, state), HasSubstr("dsk /var 42.0"));
+  EXPECT_THAT(Drawn(80, 24, state), HasSubstr("READ-ONLY /srv"));
+  state.page = Page::kHost;
+  // It stands before what is fuller.
+  EXPECT_THAT(Drawn(200, 50, state),
+              ::testing::ContainsRegex("(/srv .*READ-ONLY(.|\n)*"
+                                       "/image .*read-only(.|\n)*/var )"));
+}
+
+TEST(HostValuesTest, DiskIsTheFullestThatFillsUp) {
+  struct Row {
+    const char* mount_point;
+    double utilization;  // below 0: none
+    bool read_only, turned;
+  };
+  const struct {
+    std::vector<Row> rows;
+    std::optional<double> disk;
+    const char* mount;
+    const char* read_only;
+  } kCases[] = {
+      {{}, std::nullopt, "", ""},
+      {{{"/", 0.2, false, false}, {"/tmp", 1, false, false}}, 1, "/tmp", ""},
+      {{{"/", 0.2, false, false}, {"/cd", 1, true, false}}, 0.2, "/", ""},
+      {{{"/", 0.9, true, true}, {"/a", 0.2, false, false}}, 0.9, "/", "/"},
+      {{{"/", 0.2, false, false}, {"/a", -1, true, true}}, 0.2, "/", "/a"},
+      {{{"/", 7, false, false}}, std::nullopt, "", ""},
+  };
+  for (const auto& test : kCases) {
+    v1::StatusResponse status;
+    for (const Row& one : test.rows) {
+      v1::Filesystem& row = *status.mutable_disk()->add_filesystems();
+      row.set_mount_point(one.mount_point);
+      if (one.utilization >= 0) row.set_utilization(one.utilization);
+      row.set_read_only(one.read_only);
+      row.set_turned_read_only(one.turned);
+    }
+    const HostValues values = ValuesOf(status);
+    EXPECT_EQ(values.disk, test.disk) << test.mount;
+    EXPECT_EQ(values.disk_mount, test.mount);
+    EXPECT_EQ(values.disk_read_only, test.read_only);
+  }
+}
+
 TEST(TopViewTest, ActionsAreHiddenFromWhoMayOnlyLook) {
   TopState all = ScriptedFleet();
   EXPECT_THAT(Drawn(200, 50, all), HasSubstr("e exec k signal t tail"));
