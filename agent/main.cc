@@ -52,9 +52,10 @@ absl::Status PrepareFront(sigset_t& stop_signals) {
           2);  // an arena for each of gRPC's threads costs megabytes
   // No core dump and no debugger of the same user reads the key.
   prctl(PR_SET_DUMPABLE, 0);
-#ifdef NDEBUG
-  // Debian's abseil looks for deadlock cycles in every lock that gRPC takes.
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+#ifndef NDEBUG
+  // The broker has switched it off; Debian's abseil looks at every lock that
+  // gRPC takes.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kAbort);
 #endif
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);

@@ -7,7 +7,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,10 +15,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "agent/broker/kill.h"
 #include "agent/broker/message.h"
-#include "agent/broker/open_file.h"
 #include "agent/broker/signalling.h"
+#include "agent/broker/tail_open.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
@@ -73,6 +73,7 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Create(BrokerOptions options) {
 }
 
 absl::Status Broker::Prepare() {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CleanDescriptors();
   RaiseOpenFiles();
   // It passes through an exec with the memory that a child shares with us.
@@ -103,6 +104,9 @@ absl::Status Broker::Prepare() {
   if (!signals_.valid()) return absl::ErrnoToStatus(errno, "signalfd()");
 
   ASSIGN_OR_RETURN(loop_, Loop::Create());
+  // Its threads are made when they are needed: they have the mask from above
+  // and the namespaces.
+  off_loop_ = std::make_unique<OffLoop>(loop_.get(), options_.before_off_loop);
   ProcessTable::Observer observer = {
       [this](const ProcessTable::Job& job, absl::Duration wall) {
         SayExited(job, wall);
@@ -110,9 +114,9 @@ absl::Status Broker::Prepare() {
       [this](const ProcessTable::Job& job, const ProcessTable::Gone& gone) {
         SayGone(job, gone);
       }};
-  ASSIGN_OR_RETURN(jobs_,
-                   Jobs::Create(options_.jobs, loop_.get(), std::move(observer),
-                                [this] { return front_pid_; }));
+  ASSIGN_OR_RETURN(
+      jobs_, Jobs::Create(options_.jobs, loop_.get(), off_loop_.get(),
+                          std::move(observer), [this] { return front_pid_; }));
   loop_->Watch(signals_.get(), EPOLLIN, [this](uint32_t) { OnSignal(); });
   loop_->set_after_turn([this] {
     const absl::Duration next = jobs_->table().Tick(loop_->now());
@@ -140,9 +144,12 @@ void Broker::Serve(UniqueFd channel) {
 
 absl::Status Broker::LaunchFront() {
   ASSIGN_OR_RETURN(auto ends, Channel::Pair());
-  ASSIGN_OR_RETURN(front_pid_, StartFront(run_front_, front_user_,
-                                          entered_ ? &*entered_ : nullptr,
-                                          std::move(ends.second)));
+  absl::StatusOr<pid_t> front = 0;
+  off_loop_->Fork([&] {
+    front = StartFront(run_front_, front_user_, entered_ ? &*entered_ : nullptr,
+                       std::move(ends.second));
+  });
+  ASSIGN_OR_RETURN(front_pid_, front);
   front_begin_ = MonotonicNow();
   Connect(std::move(ends.first));
   return absl::OkStatus();
@@ -172,6 +179,15 @@ void Broker::OnRequest(Packet packet) {
   if (!request.ok()) return DropFront(request.status());
   if (absl::Status status = CheckRequest(*request); !status.ok()) {
     return Reply(request->id(), status);
+  }
+  // What else a front may send, it may have sent because closing it hangs.
+  const bool sealed =
+      std::all_of(packet.fds.begin(), packet.fds.end(),
+                  [](const UniqueFd& fd) { return IsSealedMemfd(fd.get()); });
+  if (!sealed) {
+    for (UniqueFd& fd : packet.fds) off_loop_->Close(std::move(fd));
+    return Reply(request->id(), absl::InvalidArgumentError(
+                                    "standard input: not a sealed memfd"));
   }
   Handle(*request, std::move(packet.fds));
 }
@@ -205,8 +221,6 @@ void Broker::Handle(const broker::Request& request, std::vector<UniqueFd> fds) {
       return HandleKill(request);
     case broker::Request::kOpen:
       return HandleOpen(request);
-    case broker::Request::kWatch:
-      return HandleWatch(request, std::move(fds));
     case broker::Request::kListStarted: {
       broker::Answer answer;
       answer.set_id(request.id());
@@ -279,35 +293,18 @@ void Broker::HandleOpen(const broker::Request& request) {
   if (absl::Status status = AllowsTail(options_.jobs.ceiling); !status.ok()) {
     return Reply(request.id(), status);
   }
-  auto fd = OpenRegularFile(request.open().path(), ReadableRoots());
-  if (!fd.ok()) return Reply(request.id(), fd.status());
-  struct stat info;
-  if (fstat(fd->get(), &info) != 0)
-    return Reply(request.id(), absl::ErrnoToStatus(errno, "fstat()"));
-  broker::Answer answer;
-  answer.set_id(request.id());
-  answer.mutable_opened()->set_device(info.st_dev);
-  answer.mutable_opened()->set_inode(info.st_ino);
-  answer.mutable_opened()->set_size_bytes(info.st_size);
-  std::vector<UniqueFd> fds;
-  fds.push_back(*std::move(fd));
-  Send(answer, std::move(fds));
-}
-
-void Broker::HandleWatch(const broker::Request& request,
-                         std::vector<UniqueFd> fds) {
-  if (absl::Status status = AllowsTail(options_.jobs.ceiling); !status.ok()) {
-    return Reply(request.id(), status);
-  }
-  if (fds.size() != 1)
-    return Reply(request.id(), absl::InvalidArgumentError("watch: no inotify"));
-  const auto watch = WatchPath(fds[0].get(), request.watch().path(),
-                               request.watch().mask(), ReadableRoots());
-  if (!watch.ok()) return Reply(request.id(), watch.status());
-  broker::Answer answer;
-  answer.set_id(request.id());
-  answer.mutable_watched()->set_watch(*watch);
-  Send(answer);
+  OpenForTail(*off_loop_, request.open().path(), ReadableRoots(),
+              [this, id = request.id(),
+               connection = connection_](const absl::StatusOr<TailFile>& file) {
+                if (connection != connection_) return;
+                if (!file.ok()) return Reply(id, file.status());
+                broker::Answer answer;
+                answer.set_id(id);
+                answer.mutable_opened()->set_device(file->info.st_dev);
+                answer.mutable_opened()->set_inode(file->info.st_ino);
+                answer.mutable_opened()->set_size_bytes(file->info.st_size);
+                Send(answer, {}, file->fd);
+              });
 }
 
 void Broker::HandleDescribe(const broker::Request& request) {
@@ -330,10 +327,11 @@ void Broker::Reply(uint64_t id, const absl::Status& status) {
   Send(answer);
 }
 
-void Broker::Send(const broker::Answer& answer, std::vector<UniqueFd> fds) {
+void Broker::Send(const broker::Answer& answer, std::vector<UniqueFd> fds,
+                  std::shared_ptr<const UniqueFd> held) {
   if (!channel_) return;
-  absl::Status status =
-      channel_->Send({answer.SerializeAsString(), std::move(fds)});
+  absl::Status status = channel_->Send(
+      {answer.SerializeAsString(), std::move(fds), std::move(held)});
   if (!status.ok()) {
     Log(LogLevel::kError, "the front cannot be told",
         {{"reason", status.message()}});
@@ -467,7 +465,15 @@ void Broker::BeginStop() {
     kill(front_pid_, again ? SIGKILL : SIGTERM);
     if (!again) {
       loop_->At(MonotonicNow() + options_.front_grace, [this] {
-        if (front_pid_ > 0) kill(front_pid_, SIGKILL);
+        if (front_pid_ == 0) return;
+        kill(front_pid_, SIGKILL);
+        loop_->At(MonotonicNow() + kKillPatience, [this] {
+          if (front_pid_ == 0) return;
+          Log(LogLevel::kError,
+              "the front does not die of KILL: it is given up",
+              {{"pid", front_pid_}});
+          OnFrontDeath();
+        });
       });
     }
   } else {

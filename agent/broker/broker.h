@@ -19,6 +19,7 @@
 #include "agent/broker/jobs.h"
 #include "agent/broker/loop.h"
 #include "agent/broker/namespaces.h"
+#include "agent/broker/off_loop.h"
 #include "agent/broker/users.h"
 #include "lib/base/unique_fd.h"
 
@@ -38,6 +39,9 @@ struct BrokerOptions {
   // begins. May be empty.
   std::function<void()> on_serving = {};
   std::function<void()> on_stopping = {};
+  // For tests; see OffLoop.
+  std::function<void(MayHang kind, const std::string& key)> before_off_loop =
+      {};
 };
 
 // The process that alone forks, kills, reaps and opens. It starts the front and
@@ -45,10 +49,16 @@ struct BrokerOptions {
 // and ends all in order at TERM, INT or HUP: first the front, then the Execs;
 // Starts live on. A second TERM leaves nobody time.
 //
-// What it takes for granted: it is the only thread, from before Create to the
-// end of Run, and nobody else in this process waits for children. It reads
-// nothing from a network and links no gRPC. While nothing happens it does not
-// wake up.
+// What it takes for granted: the process has no other thread when Create is
+// called, and then none but those of its OffLoop; all forks are made by the
+// thread that calls Create and Run, whose end is what PR_SET_PDEATHSIG tells
+// the children of; and no other code in this process waits for children. It
+// reads nothing from a network and links no gRPC. While nothing happens it does
+// not wake up.
+//
+// That thread serves everybody, so it makes no system call that may not return;
+// see OffLoop. Abseil's search for deadlocks is switched off, as its lock could
+// be held in a fork.
 //
 // What survives what, where the unit says KillMode=process:
 //             client   death of the front   death of the broker
@@ -85,10 +95,10 @@ class Broker {
   void HandleSpawn(const broker::Request& request, std::vector<UniqueFd> fds);
   void HandleKill(const broker::Request& request);
   void HandleOpen(const broker::Request& request);
-  void HandleWatch(const broker::Request& request, std::vector<UniqueFd> fds);
   void HandleDescribe(const broker::Request& request);
   void Reply(uint64_t id, const absl::Status& status);
-  void Send(const broker::Answer& answer, std::vector<UniqueFd> fds = {});
+  void Send(const broker::Answer& answer, std::vector<UniqueFd> fds = {},
+            std::shared_ptr<const UniqueFd> held = {});
   std::vector<std::string> ReadableRoots() const;
 
   void SayExited(const ProcessTable::Job& job, absl::Duration wall);
@@ -103,6 +113,7 @@ class Broker {
 
   BrokerOptions options_;
   std::unique_ptr<Loop> loop_;
+  std::unique_ptr<OffLoop> off_loop_;
   UniqueFd signals_;
   std::optional<User> front_user_;
   std::optional<HostNamespaces> entered_;

@@ -70,11 +70,11 @@ Channel::Channel(UniqueFd fd)
     : fd_(std::move(fd)), buffer_(kMaxInlineBytes + 1) {}
 
 absl::Status Channel::Send(Packet packet) {
-  if (packet.bytes.size() > kMaxMessageBytes ||
-      packet.fds.size() >= kMaxMessageFds) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "a message of ", packet.bytes.size(), " bytes and ", packet.fds.size(),
-        " descriptors is beyond the channel's bounds"));
+  const size_t fd_count = packet.fds.size() + (packet.held ? 1 : 0);
+  if (packet.bytes.size() > kMaxMessageBytes || fd_count >= kMaxMessageFds) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a message of ", packet.bytes.size(), " bytes and ",
+                     fd_count, " descriptors is beyond the channel's bounds"));
   }
   if (queue_.size() >= kMaxQueued)
     return absl::UnavailableError("the other side does not read");
@@ -102,6 +102,7 @@ absl::StatusOr<bool> Channel::TrySend(const Packet& packet) {
   int fds[kMaxMessageFds];
   size_t fd_count = 0;
   for (const UniqueFd& fd : packet.fds) fds[fd_count++] = fd.get();
+  if (packet.held) fds[fd_count++] = packet.held->get();
 
   UniqueFd memfd;
   if (packet.bytes.size() > kMaxInlineBytes) {

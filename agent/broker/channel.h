@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,6 +27,9 @@ inline constexpr size_t kMaxMessageFds = 4;
 struct Packet {
   std::string bytes;
   std::vector<UniqueFd> fds;
+  // Sent after `fds`, but not the channel's to close: for a file whose closing
+  // may hang. May be null; null in what is received.
+  std::shared_ptr<const UniqueFd> held = {};
 };
 
 // One end of the socket between front and broker: whole messages, in order,

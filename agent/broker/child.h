@@ -70,7 +70,7 @@ struct Clone {
 
 // Makes the child, in the control group whose directory is `cgroup_fd` unless
 // that is -1. `stack` is 16-byte aligned and must lie still as long as the
-// plan. From a single-threaded process only. UNIMPLEMENTED if the kernel has no
+// plan. UNIMPLEMENTED if the kernel has no
 // clone3 with CLONE_INTO_CGROUP (before 5.7, or filtered): use cgroup_procs_fd
 // then.
 absl::StatusOr<Clone> CloneChild(const ChildPlan& plan, char* stack,

@@ -1,9 +1,7 @@
 #include "agent/broker/client.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 
-#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -170,24 +168,6 @@ void BrokerClient::Open(absl::string_view path,
         if (!status.ok()) return done(status);
         if (!answer.has_opened() || fds.size() != 1) return done(Odd());
         done(std::make_pair(std::move(fds[0]), answer.opened()));
-      });
-}
-
-void BrokerClient::Watch(int inotify_fd, absl::string_view path, uint32_t mask,
-                         Answered<int> done) {
-  broker::Request request;
-  request.mutable_watch()->set_path(std::string(path));
-  request.mutable_watch()->set_mask(mask);
-  std::vector<UniqueFd> fds;
-  fds.emplace_back(fcntl(inotify_fd, F_DUPFD_CLOEXEC, 3));
-  if (!fds[0].valid())
-    return done(absl::ErrnoToStatus(errno, "fcntl(inotify)"));
-  Ask(std::move(request), std::move(fds),
-      [done = std::move(done)](absl::Status status, broker::Answer answer,
-                               auto) {
-        if (!status.ok()) return done(status);
-        if (!answer.has_watched()) return done(Odd());
-        done(answer.watched().watch());
       });
 }
 

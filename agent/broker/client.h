@@ -81,13 +81,9 @@ class BrokerClient {
   void Kill(const broker::Kill& order, Answered<int> done);
 
   // Opens a file for Tail, with the broker's rights under the ceiling's roots.
+  // DEADLINE_EXCEEDED if its file system does not answer within a second.
   void Open(absl::string_view path,
             Answered<std::pair<UniqueFd, broker::Opened>> done);
-
-  // Adds a watch to the front's inotify instance with the broker's rights.
-  // Gives the watch descriptor.
-  void Watch(int inotify_fd, absl::string_view path, uint32_t mask,
-             Answered<int> done);
 
   void ListStarted(Answered<broker::StartedJobs> done);
   void Describe(Answered<broker::Description> done);

@@ -37,8 +37,8 @@ using RunFront = std::function<int(UniqueFd channel)>;
 // Forks the front: no descriptor of the broker's but 0 to 2 and the channel,
 // default signals, nothing blocked, as `user` if given (with no way back:
 // no_new_privs), ended by TERM when the broker dies. A broker that has entered
-// the host's namespaces gives `entered`, which the front leaves again. From a
-// single-threaded process only. Its pid.
+// the host's namespaces gives `entered`, which the front leaves again. From the
+// main thread, by OffLoop::Fork. Its pid.
 absl::StatusOr<pid_t> StartFront(const RunFront& run,
                                  const std::optional<User>& user,
                                  const HostNamespaces* entered,

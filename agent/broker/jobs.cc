@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,9 +10,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
 #include "agent/broker/channel.h"
+#include "agent/broker/job_facts.h"
 #include "agent/broker/log_pump.h"
 #include "agent/broker/message.h"
 #include "agent/broker/proc_stat.h"
@@ -32,30 +29,10 @@ namespace {
 // file system can make that endless.
 constexpr absl::Duration kStartPatience = absl::Seconds(30);
 
-constexpr size_t kMaxCommandBytes = 1024;
-
-JobId NewJobId() {
-  JobId id = 0;
-  while (id == 0) {
-    if (getrandom(&id, sizeof id, 0) != sizeof id) id = 0;
-  }
-  return id;
-}
-
 absl::StatusOr<std::pair<UniqueFd, UniqueFd>> MakePipe() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe2()");
   return std::make_pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
-}
-
-ExitFacts FactsOf(int wait_status, const rusage& usage) {
-  ExitFacts facts;
-  if (WIFEXITED(wait_status)) facts.code = WEXITSTATUS(wait_status);
-  if (WIFSIGNALED(wait_status)) facts.signal = WTERMSIG(wait_status);
-  facts.user_time = absl::DurationFromTimeval(usage.ru_utime);
-  facts.system_time = absl::DurationFromTimeval(usage.ru_stime);
-  facts.peak_memory_bytes = static_cast<int64_t>(usage.ru_maxrss) * 1024;
-  return facts;
 }
 
 absl::StatusOr<std::string> ReadInput(const UniqueFd& input) {
@@ -63,28 +40,18 @@ absl::StatusOr<std::string> ReadInput(const UniqueFd& input) {
   return ReadAll(input.get(), "standard input", kMaxMessageBytes);
 }
 
-broker::Spawned FactsOf(const broker::StartedJob& record) {
-  broker::Spawned facts;
-  facts.set_job(record.job());
-  facts.set_pid(record.pid());
-  facts.set_start_ticks(record.start_ticks());
-  facts.set_boot_id(record.boot_id());
-  facts.set_log_path(record.log_path());
-  return facts;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Jobs>> Jobs::Create(
-    JobsOptions options, Loop* loop, ProcessTable::Observer observer,
-    std::function<pid_t()> front_pid) {
+    JobsOptions options, Loop* loop, OffLoop* off_loop,
+    ProcessTable::Observer observer, std::function<pid_t()> front_pid) {
   RETURN_IF_ERROR(CheckCeiling(options.ceiling));
-  ASSIGN_OR_RETURN(
-      StartedStore store,
-      StartedStore::Open(options.state_directory, options.all_logs_bytes));
+  ASSIGN_OR_RETURN(std::unique_ptr<StartedStore> store,
+                   StartedStore::Open(options.state_directory,
+                                      options.all_logs_bytes, off_loop));
   std::unique_ptr<CgroupPool> pool;
   if (options.use_cgroups) {
-    auto made = CgroupPool::Create(store.owner(), options.cgroup_base);
+    auto made = CgroupPool::Create(store->owner(), options.cgroup_base);
     if (made.ok()) {
       pool = *std::move(made);
     } else if (options.ceiling.commands) {
@@ -93,7 +60,7 @@ absl::StatusOr<std::unique_ptr<Jobs>> Jobs::Create(
           {{"reason", made.status().message()}});
     }
   }
-  std::unique_ptr<Jobs> jobs(new Jobs(std::move(options), loop,
+  std::unique_ptr<Jobs> jobs(new Jobs(std::move(options), loop, off_loop,
                                       std::move(observer), std::move(front_pid),
                                       std::move(store)));
   jobs->pool_ = std::move(pool);
@@ -101,15 +68,19 @@ absl::StatusOr<std::unique_ptr<Jobs>> Jobs::Create(
   return jobs;
 }
 
-Jobs::Jobs(JobsOptions options, Loop* loop, ProcessTable::Observer observer,
-           std::function<pid_t()> front_pid, StartedStore store)
+Jobs::Jobs(JobsOptions options, Loop* loop, OffLoop* off_loop,
+           ProcessTable::Observer observer, std::function<pid_t()> front_pid,
+           std::unique_ptr<StartedStore> store)
     : options_(std::move(options)),
       loop_(loop),
+      off_loop_(off_loop),
       observer_(std::move(observer)),
       front_pid_(std::move(front_pid)),
       boot_id_(ReadBootId()),
-      lookup_(loop),
       store_(std::move(store)),
+      preparer_(&options_.ceiling, loop, off_loop, store_.get()),
+      given_up_(loop),
+      exec_ids_(off_loop),
       is_known_([this](pid_t pid) {
         return IsOwn(pid) || table_.FindByPid(pid) != nullptr ||
                std::any_of(pending_.begin(), pending_.end(),
@@ -135,10 +106,6 @@ Jobs::~Jobs() {
 }
 
 void Jobs::Spawn(const broker::Spawn& command, UniqueFd input, Done done) {
-  if (input.valid() && !IsSealedMemfd(input.get())) {
-    return done(
-        absl::InvalidArgumentError("standard input: not a sealed memfd"));
-  }
   uint64_t fingerprint = 0;
   if (command.start() && !command.idempotency_key().empty()) {
     const auto bytes = ReadInput(input);
@@ -161,7 +128,14 @@ void Jobs::Spawn(const broker::Spawn& command, UniqueFd input, Done done) {
     Fail(id, absl::DeadlineExceededError(
                  "the program did not begin to run within 30 s"));
   });
-  if (absl::Status status = FindUser(id); !status.ok()) Fail(id, status);
+  preparer_.Prepare(
+      id, command, [this, id](absl::StatusOr<Preparer::Ready> ready) {
+        // Abandoned or over its time meanwhile.
+        if (pending_.count(id) == 0) return;
+        const absl::Status status =
+            ready.ok() ? Launch(id, *std::move(ready)) : ready.status();
+        if (!status.ok()) Fail(id, status);
+      });
 }
 
 bool Jobs::AnswerRepeated(const broker::Spawn& command, uint64_t fingerprint,
@@ -172,10 +146,10 @@ bool Jobs::AnswerRepeated(const broker::Spawn& command, uint64_t fingerprint,
     return true;
   };
   const broker::StartedJob* record =
-      store_.FindKey(command.caller(), command.idempotency_key());
+      store_->FindKey(command.caller(), command.idempotency_key());
   if (record != nullptr) {
     if (record->fingerprint() != fingerprint) return other();
-    Spawned spawned{FactsOf(*record), {}};
+    Spawned spawned{SpawnedOf(*record), {}};
     spawned.facts.set_repeated_start(true);
     done(std::move(spawned));
     return true;
@@ -211,38 +185,6 @@ RunningCounts Jobs::Count(const broker::Spawn& command) const {
   return counts;
 }
 
-User Jobs::OwnUser() {
-  auto user = users_.Find(geteuid());
-  if (user.ok()) return *std::move(user);
-  // A container may run under any number.
-  User unknown;
-  unknown.name = absl::StrCat(geteuid());
-  unknown.uid = geteuid();
-  unknown.gid = getegid();
-  return unknown;
-}
-
-absl::Status Jobs::FindUser(JobId id) {
-  const User own = OwnUser();
-  const std::string& asked = pending_.at(id).command.user();
-  ASSIGN_OR_RETURN(const std::string name,
-                   AllowedUser(options_.ceiling, asked, own.name));
-  if (name.empty()) return Launch(id, own, false);
-  if (geteuid() != 0) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("user(", name, "): the agent runs as ", own.name,
-                     " and cannot become another"));
-  }
-  auto user = users_.Find(name);
-  if (user.ok()) return Launch(id, *user, true);
-  return lookup_.Start(name, [this, id](absl::StatusOr<User> user) {
-    // Abandoned or over its time meanwhile.
-    if (pending_.count(id) == 0) return;
-    absl::Status status = user.ok() ? Launch(id, *user, true) : user.status();
-    if (!status.ok()) Fail(id, status);
-  });
-}
-
 absl::StatusOr<SpawnPlan> Jobs::Plan(JobId id, const broker::Spawn& command,
                                      const User& user, bool becomes) const {
   const Environment asked = EnvironmentOf(command);
@@ -265,7 +207,7 @@ absl::StatusOr<SpawnPlan> Jobs::Plan(JobId id, const broker::Spawn& command,
 
 // Pipes, or a log with its helper. What is the child's goes into `child_ends`:
 // its output, and its error output if apart.
-absl::Status Jobs::MakeStreams(JobId id, Pending& pending,
+absl::Status Jobs::MakeStreams(JobId id, Pending& pending, const UniqueFd* log,
                                std::vector<UniqueFd>& child_ends) {
   const int count =
       pending.command.start() || pending.command.merge_stderr() ? 1 : 2;
@@ -274,27 +216,28 @@ absl::Status Jobs::MakeStreams(JobId id, Pending& pending,
     pending.pipes.push_back(std::move(pipe.first));
     child_ends.push_back(std::move(pipe.second));
   }
-  if (!pending.command.start()) {
+  if (log == nullptr) {
     for (const UniqueFd& pipe : pending.pipes)
       fcntl(pipe.get(), F_SETFL, O_NONBLOCK);
     return absl::OkStatus();
   }
-  store_.Prune();
-  const std::string path = store_.LogPath(id);
-  ASSIGN_OR_RETURN(UniqueFd log, OpenLog(path));
-  ASSIGN_OR_RETURN(const pid_t helper,
-                   StartLogPump(pending.pipes[0].get(), std::move(log), path,
-                                options_.log_bytes));
-  helpers_.insert(helper);
+  absl::StatusOr<pid_t> helper = 0;
+  off_loop_->Fork([&] {
+    helper = StartLogPump(pending.pipes[0].get(), log->get(),
+                          store_->LogPath(id), options_.log_bytes);
+  });
+  RETURN_IF_ERROR(helper.status());
+  helpers_.insert(*helper);
   pending.pipes.clear();
   return absl::OkStatus();
 }
 
-absl::Status Jobs::Launch(JobId id, const User& user, bool becomes) {
+absl::Status Jobs::Launch(JobId id, Preparer::Ready ready) {
   Pending& pending = pending_.at(id);
-  ASSIGN_OR_RETURN(SpawnPlan plan, Plan(id, pending.command, user, becomes));
+  ASSIGN_OR_RETURN(SpawnPlan plan,
+                   Plan(id, pending.command, ready.user, ready.becomes));
   std::vector<UniqueFd> child_ends;
-  RETURN_IF_ERROR(MakeStreams(id, pending, child_ends));
+  RETURN_IF_ERROR(MakeStreams(id, pending, ready.log.get(), child_ends));
   SpawnGroup group;
   if (pool_) {
     ASSIGN_OR_RETURN(pending.group, pool_->Take());
@@ -304,6 +247,7 @@ absl::Status Jobs::Launch(JobId id, const User& user, bool becomes) {
                                 child_ends.back().get()};
   ASSIGN_OR_RETURN(pending.spawning,
                    Spawning::Launch(std::move(plan), streams, group));
+  pending.phase = Pending::Phase::kBeforeExec;
   pending.input.Reset();
   loop_->Watch(pending.spawning->report_fd(), EPOLLIN,
                [this, id](uint32_t) { OnReport(id); });
@@ -330,19 +274,44 @@ std::unique_ptr<Tree> Jobs::MakeTree(JobId id, Pending& pending) {
     return std::make_unique<CgroupTree>(*std::move(pending.group), pool_.get());
   TreeRoot root = {pending.spawning->pid(), pending.start_ticks, JobName(id),
                    getpid()};
-  return std::make_unique<SessionTree>(std::move(root), &is_known_);
+  return std::make_unique<SessionTree>(std::move(root), &is_known_, &exec_ids_);
 }
 
 void Jobs::Run(JobId id) {
-  Pending pending = std::move(pending_.extract(id).mapped());
+  Pending& pending = pending_.at(id);
   loop_->Cancel(pending.timer);
+  if (!pending.command.start()) return Announce(id);
+  pending.phase = Pending::Phase::kRecording;
+  const broker::StartedJob record =
+      RecordOf(FactsOf(id, pending), pending.command, pending.fingerprint,
+               pending.group ? pending.group->path() : "");
+  store_->Put(record, [this, id](const absl::Status& status) {
+    if (!status.ok()) {
+      Log(LogLevel::kWarning,
+          "a started program will not be known to the next broker",
+          {{"job", JobName(id)}, {"reason", status.message()}});
+    }
+    if (pending_.count(id) > 0) Announce(id);
+  });
+}
+
+broker::Spawned Jobs::FactsOf(JobId id, const Pending& pending) const {
+  broker::Spawned facts;
+  facts.set_job(id);
+  facts.set_pid(pending.spawning->pid());
+  facts.set_start_ticks(pending.start_ticks);
+  facts.set_boot_id(boot_id_);
+  if (pending.command.start()) facts.set_log_path(store_->LogPath(id));
+  return facts;
+}
+
+// The table has it from now on, and who asked is answered before it tells
+// anything of it.
+void Jobs::Announce(JobId id) {
+  Pending pending = std::move(pending_.extract(id).mapped());
   const broker::Spawn& command = pending.command;
 
-  Spawned spawned;
-  spawned.facts.set_job(id);
-  spawned.facts.set_pid(pending.spawning->pid());
-  spawned.facts.set_start_ticks(pending.start_ticks);
-  spawned.facts.set_boot_id(boot_id_);
+  Spawned spawned{FactsOf(id, pending), {}};
   JobFacts facts;
   facts.id = id;
   facts.started = command.start();
@@ -352,10 +321,7 @@ void Jobs::Run(JobId id) {
   if (command.has_grace_milliseconds()) {
     facts.grace = absl::Milliseconds(command.grace_milliseconds());
   }
-  if (command.start()) {
-    Record(id, pending);
-    spawned.facts.set_log_path(store_.LogPath(id));
-  } else {
+  if (!command.start()) {
     facts.timeout = AllowedTimeout(
         options_.ceiling, absl::Milliseconds(command.timeout_milliseconds()));
     spawned.facts.set_output_limit_bytes(
@@ -378,10 +344,13 @@ void Jobs::Fail(JobId id, absl::Status why) {
   Pending pending = std::move(pending_.extract(id).mapped());
   loop_->Cancel(pending.timer);
   if (pending.spawning) loop_->Unwatch(pending.spawning->report_fd());
-  pending.spawning.reset();
+  given_up_.Take(std::move(pending.spawning));
   if (pending.group) pool_->Return(*std::move(pending.group));
-  if (pending.command.start()) unlink(store_.LogPath(id).c_str());
-  for (const Done& done : pending.done) done(why);
+  auto tell = [done = std::move(pending.done), why] {
+    for (const Done& each : done) each(why);
+  };
+  if (!pending.command.start()) return tell();
+  store_->RemoveLog(id, std::move(tell));
 }
 
 void Jobs::AbandonExecs(absl::Duration grace) {
@@ -397,31 +366,36 @@ void Jobs::AbandonExecs(absl::Duration grace) {
 
 void Jobs::OnChildEnd(pid_t pid, int wait_status, const rusage& usage) {
   helpers_.erase(pid);
-  // Its report and its end may lie in one turn of the loop, in any order.
-  for (const auto& [id, pending] : pending_) {
-    if (pending.spawning && pending.spawning->pid() == pid) {
-      OnReport(id);
-      break;
-    }
+  const auto born =
+      std::find_if(pending_.begin(), pending_.end(), [&](const auto& entry) {
+        const Pending& pending = entry.second;
+        return pending.spawning && pending.spawning->pid() == pid;
+      });
+  if (born != pending_.end()) {
+    const JobId id = born->first;
+    // Its report and its end may lie in one turn of the loop, in any order.
+    if (born->second.phase == Pending::Phase::kBeforeExec) OnReport(id);
+    // The next broker has nothing to take over: its record is not waited for.
+    if (pending_.count(id) > 0) Announce(id);
   }
-  table_.OnProgramEnd(pid, FactsOf(wait_status, usage), MonotonicNow());
+  table_.OnProgramEnd(pid, ExitFactsOf(wait_status, usage), MonotonicNow());
 }
 
 bool Jobs::idle() const {
   const bool pending = std::any_of(
       pending_.begin(), pending_.end(),
       [](const auto& entry) { return !entry.second.command.start(); });
-  return !pending && std::all_of(table_.jobs().begin(), table_.jobs().end(),
-                                 [](const auto& entry) {
-                                   return entry.second.facts.started;
-                                 });
+  return !pending && !store_->writing() &&
+         std::all_of(
+             table_.jobs().begin(), table_.jobs().end(),
+             [](const auto& entry) { return entry.second.facts.started; });
 }
 
 bool Jobs::IsOwn(int64_t pid) const {
   if (options_.stand_in != 0 && pid == options_.stand_in) return true;
   return pid == getpid() || pid == front_pid_() ||
          helpers_.count(static_cast<pid_t>(pid)) > 0 ||
-         lookup_.Owns(static_cast<pid_t>(pid));
+         preparer_.Owns(static_cast<pid_t>(pid));
 }
 
 bool Jobs::IsStartedHere(int64_t pid) {
@@ -437,43 +411,23 @@ std::optional<int> Jobs::SignalTree(int64_t pid, int signal) {
   return table_.SignalTree(static_cast<pid_t>(pid), signal, MonotonicNow());
 }
 
-void Jobs::Record(JobId id, const Pending& pending) {
-  const broker::Spawn& command = pending.command;
-  broker::StartedJob record;
-  record.set_job(id);
-  record.set_pid(pending.spawning->pid());
-  record.set_start_ticks(pending.start_ticks);
-  record.set_boot_id(boot_id_);
-  record.set_log_path(store_.LogPath(id));
-  record.set_caller(command.caller());
-  record.set_idempotency_key(command.idempotency_key());
-  record.set_fingerprint(pending.fingerprint);
-  if (pending.group) record.set_cgroup(pending.group->path());
-  record.set_start_time_milliseconds(absl::ToUnixMillis(absl::Now()));
-  record.set_command(
-      absl::StrJoin(ArgumentsOf(command), " ").substr(0, kMaxCommandBytes));
-  if (absl::Status status = store_.Put(record); !status.ok()) {
-    Log(LogLevel::kWarning,
-        "a started program will not be known to the next broker",
-        {{"job", JobName(id)}, {"reason", status.message()}});
-  }
-}
-
 void Jobs::RecordEnd(const ProcessTable::Job& job) {
-  const auto found = store_.jobs().find(job.facts.id);
-  if (found == store_.jobs().end()) return;
+  const JobId id = job.facts.id;
+  const auto found = store_->jobs().find(id);
+  if (found == store_->jobs().end()) return;
   broker::StartedJob record = found->second;
   record.set_ended(true);
   if (job.exit->code) record.set_exit_code(*job.exit->code);
   if (job.exit->signal) record.set_exit_signal(*job.exit->signal);
-  if (absl::Status status = store_.Put(record); !status.ok()) {
+  store_->Put(record, [id](const absl::Status& status) {
+    if (status.ok()) return;
     Log(LogLevel::kWarning, "the end of a started program was not recorded",
-        {{"job", JobName(job.facts.id)}, {"reason", status.message()}});
-  }
+        {{"job", JobName(id)}, {"reason", status.message()}});
+  });
 }
 
 void Jobs::TakeOver() {
-  const std::map<JobId, broker::StartedJob> records = store_.jobs();
+  const std::map<JobId, broker::StartedJob> records = store_->jobs();
   std::vector<std::string> groups;
   for (const auto& [id, record] : records) {
     if (record.boot_id() != boot_id_) continue;
@@ -484,7 +438,7 @@ void Jobs::TakeOver() {
   for (const auto& [id, record] : records) {
     if (!record.ended()) TakeOverJob(record);
   }
-  store_.Prune();
+  store_->Prune();
 }
 
 void Jobs::TakeOverJob(const broker::StartedJob& record) {
@@ -497,7 +451,7 @@ void Jobs::TakeOverJob(const broker::StartedJob& record) {
   if (!runs) {
     broker::StartedJob ended = record;
     ended.set_ended(true);
-    static_cast<void>(store_.Put(ended));
+    store_->Put(ended, [](const absl::Status&) {});
     return;
   }
   JobFacts facts;
@@ -513,7 +467,7 @@ void Jobs::TakeOverJob(const broker::StartedJob& record) {
   } else {
     tree = std::make_unique<SessionTree>(
         TreeRoot{pid, record.start_ticks(), JobName(record.job()), 0},
-        &is_known_);
+        &is_known_, &exec_ids_);
   }
   // It is not our child: its end is seen by its pidfd, and how it ended is not
   // told.

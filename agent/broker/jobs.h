@@ -17,12 +17,14 @@
 #include "agent/broker/broker.pb.h"
 #include "agent/broker/ceiling.h"
 #include "agent/broker/cgroup.h"
+#include "agent/broker/exec_ids.h"
+#include "agent/broker/given_up.h"
 #include "agent/broker/loop.h"
+#include "agent/broker/off_loop.h"
+#include "agent/broker/preparer.h"
 #include "agent/broker/process_table.h"
 #include "agent/broker/spawn.h"
 #include "agent/broker/started_store.h"
-#include "agent/broker/user_lookup.h"
-#include "agent/broker/users.h"
 #include "lib/base/unique_fd.h"
 
 namespace specula::agent {
@@ -50,15 +52,16 @@ class Jobs {
   using Done = std::function<void(absl::StatusOr<Spawned>)>;
 
   // `front_pid` gives the front's pid or 0. All pointers must outlive this.
+  // Blocks; the rest does not.
   static absl::StatusOr<std::unique_ptr<Jobs>> Create(
-      JobsOptions options, Loop* loop, ProcessTable::Observer observer,
-      std::function<pid_t()> front_pid);
+      JobsOptions options, Loop* loop, OffLoop* off_loop,
+      ProcessTable::Observer observer, std::function<pid_t()> front_pid);
   ~Jobs();
   Jobs(const Jobs&) = delete;
 
-  // Calls `done` once, perhaps at once: when the exec has succeeded or failed.
-  // The command has passed CheckRequest. Not called for an Exec that
-  // AbandonExecs met.
+  // Calls `done` once, perhaps at once: when the exec has failed, or succeeded
+  // and a Start is recorded. The command has passed CheckRequest, `input` is a
+  // sealed memfd or none. Not called for an Exec that AbandonExecs met.
   void Spawn(const broker::Spawn& command, UniqueFd input, Done done);
 
   // Ends all Execs, those on their way too: nobody is there any more to be
@@ -68,11 +71,12 @@ class Jobs {
   // A child of this process was waited for.
   void OnChildEnd(pid_t pid, int wait_status, const rusage& usage);
 
-  // For the end of the program: true if no Exec is left.
+  // For the end of the program: true if no Exec is left, and no record to be
+  // written.
   bool idle() const;
 
   ProcessTable& table() { return table_; }
-  const StartedStore& store() const { return store_; }
+  const StartedStore& store() const { return *store_; }
   const char* supervision() const { return pool_ ? "cgroup" : "session"; }
   const std::string& boot_id() const { return boot_id_; }
 
@@ -84,8 +88,13 @@ class Jobs {
   std::optional<int> SignalTree(int64_t pid, int signal);
 
  private:
-  // A child that does not run yet.
+  // A child that is not in the table yet.
   struct Pending {
+    enum class Phase {
+      kPreparing,  // its user and its log are sought
+      kBeforeExec,
+      kRecording,  // it runs; Start only
+    } phase = Phase::kPreparing;
     broker::Spawn command;
     UniqueFd input;
     uint64_t fingerprint = 0;
@@ -98,36 +107,38 @@ class Jobs {
     Loop::TimerId timer;
   };
 
-  Jobs(JobsOptions options, Loop* loop, ProcessTable::Observer observer,
-       std::function<pid_t()> front_pid, StartedStore store);
+  Jobs(JobsOptions options, Loop* loop, OffLoop* off_loop,
+       ProcessTable::Observer observer, std::function<pid_t()> front_pid,
+       std::unique_ptr<StartedStore> store);
 
   bool AnswerRepeated(const broker::Spawn& command, uint64_t fingerprint,
                       Done& done);
   RunningCounts Count(const broker::Spawn& command) const;
-  absl::Status FindUser(JobId id);
-  absl::Status Launch(JobId id, const User& user, bool becomes);
+  absl::Status Launch(JobId id, Preparer::Ready ready);
   absl::StatusOr<SpawnPlan> Plan(JobId id, const broker::Spawn& command,
                                  const User& user, bool becomes) const;
-  absl::Status MakeStreams(JobId id, Pending& pending,
+  absl::Status MakeStreams(JobId id, Pending& pending, const UniqueFd* log,
                            std::vector<UniqueFd>& child_ends);
   void OnReport(JobId id);
   void Run(JobId id);
+  void Announce(JobId id);
   void Fail(JobId id, absl::Status why);
   std::unique_ptr<Tree> MakeTree(JobId id, Pending& pending);
-  void Record(JobId id, const Pending& pending);
+  broker::Spawned FactsOf(JobId id, const Pending& pending) const;
   void RecordEnd(const ProcessTable::Job& job);
   void TakeOver();
   void TakeOverJob(const broker::StartedJob& record);
-  User OwnUser();
 
   JobsOptions options_;
   Loop* loop_;
+  OffLoop* off_loop_;
   ProcessTable::Observer observer_;
   std::function<pid_t()> front_pid_;
   std::string boot_id_;
-  UserFiles users_;
-  UserLookup lookup_;
-  StartedStore store_;
+  std::unique_ptr<StartedStore> store_;
+  Preparer preparer_;
+  GivenUp given_up_;
+  ExecIds exec_ids_;
   std::unique_ptr<CgroupPool> pool_;
   std::function<bool(pid_t)> is_known_;
   std::set<pid_t> helpers_;

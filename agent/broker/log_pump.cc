@@ -131,11 +131,11 @@ void PumpLog(int in, UniqueFd log, const std::string& path, int64_t max_bytes) {
   }
 }
 
-absl::StatusOr<pid_t> StartLogPump(int in, UniqueFd log,
-                                   const std::string& path, int64_t max_bytes) {
+absl::StatusOr<pid_t> StartLogPump(int in, int log, const std::string& path,
+                                   int64_t max_bytes) {
   const pid_t pid = fork();
   if (pid < 0) return absl::ErrnoToStatus(errno, "fork(log)");
-  if (pid == 0) RunHelper(in, log.get(), path, max_bytes);
+  if (pid == 0) RunHelper(in, log, path, max_bytes);
   return pid;
 }
 

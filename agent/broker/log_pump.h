@@ -15,11 +15,10 @@
 //
 // Three ways were weighed. The kernel alone, with the file as the program's
 // standard output: no bound but RLIMIT_FSIZE, which kills the program. The
-// broker itself: its one thread would wait for disks and copy gigabytes while
-// somebody wants a process killed. So: a helper process for each job, forked
-// from the broker, that has nothing but the pipe and the file. It survives
-// front and broker, ends when the last writer has closed the pipe, and its
-// memory is the broker's, shared.
+// broker itself: it would copy gigabytes while a process is to be killed. So: a
+// helper process for each job, forked from the broker, that has nothing but the
+// pipe and the file. It survives front and broker, ends when the last writer
+// has closed the pipe, and its memory is the broker's, shared.
 namespace specula::agent {
 
 // The file that a full log is renamed to; the one before it is lost.
@@ -37,10 +36,10 @@ void PumpLog(int in, UniqueFd log, const std::string& path, int64_t max_bytes);
 
 // The helper: forks, and in the child runs PumpLog and exits. It ignores TERM,
 // INT and HUP, so that the last words of a program that ends with the system
-// are kept, and XFSZ, as a log that may not grow is a full disk. From a
-// single-threaded process only. Its pid; the caller waits for it.
-absl::StatusOr<pid_t> StartLogPump(int in, UniqueFd log,
-                                   const std::string& path, int64_t max_bytes);
+// are kept, and XFSZ, as a log that may not grow is a full disk. From the main
+// thread, by OffLoop::Fork. Its pid; the caller waits for it.
+absl::StatusOr<pid_t> StartLogPump(int in, int log, const std::string& path,
+                                   int64_t max_bytes);
 
 }  // namespace specula::agent
 

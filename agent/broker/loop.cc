@@ -1,6 +1,7 @@
 #include "agent/broker/loop.h"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -30,10 +31,17 @@ int TimeoutMilliseconds(absl::Duration now, absl::Duration next) {
 absl::StatusOr<std::unique_ptr<Loop>> Loop::Create() {
   UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) return absl::ErrnoToStatus(errno, "epoll_create1()");
-  return std::unique_ptr<Loop>(new Loop(std::move(epoll)));
+  UniqueFd posted(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!posted.valid()) return absl::ErrnoToStatus(errno, "eventfd()");
+  return std::unique_ptr<Loop>(new Loop(std::move(epoll), std::move(posted)));
 }
 
-Loop::Loop(UniqueFd epoll) : epoll_(std::move(epoll)), now_(MonotonicNow()) {}
+Loop::Loop(UniqueFd epoll, UniqueFd posted_event)
+    : epoll_(std::move(epoll)),
+      posted_event_(std::move(posted_event)),
+      now_(MonotonicNow()) {
+  Watch(posted_event_.get(), EPOLLIN, [this](uint32_t) { RunPosted(); });
+}
 
 void Loop::Watch(int fd, uint32_t events, std::function<void(uint32_t)> ready) {
   // 31 bits, so that it fits beside the descriptor.
@@ -59,6 +67,28 @@ Loop::TimerId Loop::At(absl::Duration time, std::function<void()> task) {
   const TimerId id = {time, next_++};
   timers_.emplace(id, std::move(task));
   return id;
+}
+
+void Loop::Post(std::function<void()> task) {
+  bool first;
+  {
+    absl::MutexLock lock(&mutex_);
+    first = posted_.empty();
+    posted_.push_back(std::move(task));
+  }
+  // Not one of them is missed: the event is taken before they are.
+  if (first) eventfd_write(posted_event_.get(), 1);
+}
+
+void Loop::RunPosted() {
+  eventfd_t count;
+  eventfd_read(posted_event_.get(), &count);
+  std::vector<std::function<void()>> tasks;
+  {
+    absl::MutexLock lock(&mutex_);
+    tasks.swap(posted_);
+  }
+  for (const std::function<void()>& task : tasks) task();
 }
 
 void Loop::Run() {

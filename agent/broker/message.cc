@@ -134,8 +134,6 @@ absl::Status CheckRequest(const broker::Request& request) {
           INT_MAX);
     case broker::Request::kOpen:
       return CheckPath(request.open().path());
-    case broker::Request::kWatch:
-      return CheckPath(request.watch().path());
     case broker::Request::kListStarted:
     case broker::Request::kDescribe:
     case broker::Request::kServing:

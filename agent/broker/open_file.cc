@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -285,27 +284,6 @@ absl::StatusOr<UniqueFd> OpenRegularFile(const std::string& path,
                    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!fd.valid()) return Failed(path, errno);
   return fd;
-}
-
-absl::StatusOr<int> WatchPath(int inotify_fd, const std::string& path,
-                              uint32_t mask,
-                              const std::vector<std::string>& roots) {
-  ASSIGN_OR_RETURN(const UniqueFd place, ResolvePath(path, roots));
-  struct stat info;
-  if (fstat(place.get(), &info) != 0) return Failed(path, errno);
-  if (!S_ISDIR(info.st_mode))
-    RETURN_IF_ERROR(CheckIsRegular(path, place.get()));
-  RETURN_IF_ERROR(CheckIsData(path, place.get()));
-  // The link in /proc has to be followed to the file it stands for.
-  const int watch =
-      inotify_add_watch(inotify_fd, ProcPath(place.get()).c_str(),
-                        mask & ~static_cast<uint32_t>(IN_DONT_FOLLOW));
-  if (watch < 0) {
-    if (errno == ENOSPC)
-      return absl::ResourceExhaustedError("inotify: no more watches");
-    return Failed(path, errno);
-  }
-  return watch;
 }
 
 }  // namespace specula::agent

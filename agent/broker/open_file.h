@@ -1,7 +1,6 @@
 #ifndef SPECULA_AGENT_BROKER_OPEN_FILE_H_
 #define SPECULA_AGENT_BROKER_OPEN_FILE_H_
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -42,12 +41,6 @@ absl::StatusOr<UniqueFd> ResolvePath(const std::string& path,
 absl::StatusOr<UniqueFd> OpenRegularFile(const std::string& path,
                                          const std::vector<std::string>& roots,
                                          bool use_openat2 = true);
-
-// Adds a watch for a regular file or a directory to an inotify instance, with
-// this process's rights. The watch descriptor; errors as above.
-absl::StatusOr<int> WatchPath(int inotify_fd, const std::string& path,
-                              uint32_t mask,
-                              const std::vector<std::string>& roots);
 
 }  // namespace specula::agent
 

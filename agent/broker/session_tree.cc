@@ -3,10 +3,10 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
-#include "agent/broker/environment.h"
 #include "agent/broker/signalling.h"
 
 namespace specula::agent {
@@ -39,6 +39,13 @@ void AddDescendants(const Children& children,
   }
 }
 
+// Only an orphan has to be told by its marks: who has parents is found by them.
+bool IsToldByMarks(const TreeRoot& root, const ProcStat& stat) {
+  const bool orphan = root.reaper == 0 || stat.parent == root.reaper;
+  return orphan && stat.pid != root.pid && !stat.dead() &&
+         !stat.kernel_thread && stat.start_ticks >= root.start_ticks;
+}
+
 std::vector<ProcStat> Living(const std::map<int64_t, const ProcStat*>& found) {
   std::vector<ProcStat> living;
   for (const auto& [pid, stat] : found) {
@@ -68,13 +75,7 @@ std::vector<ProcStat> FindMembers(
       if (stat.start_ticks == root.start_ticks) found.emplace(stat.pid, &stat);
       continue;
     }
-    // Only an orphan has to be told by its marks: who has parents is found by
-    // them.
-    const bool orphan = root.reaper == 0 || stat.parent == root.reaper;
-    if (!orphan || stat.dead() || stat.kernel_thread ||
-        stat.start_ticks < root.start_ticks) {
-      continue;
-    }
+    if (!IsToldByMarks(root, stat)) continue;
     const std::string id = exec_id_of(stat.pid);
     if (id == root.exec_id || (id.empty() && stat.session == root.pid)) {
       found.emplace(stat.pid, &stat);
@@ -102,8 +103,15 @@ bool SignalSeen(const ProcStat& seen, int signal) {
 }
 
 std::vector<ProcStat> SessionTree::Find() const {
-  return FindMembers(root_, ReadAllProcStats(), [](int64_t pid) {
-    return ReadEnvironmentOf(pid, kExecIdVariable);
+  const std::vector<ProcStat> all = ReadAllProcStats();
+  std::vector<ProcStat> marked;
+  std::copy_if(
+      all.begin(), all.end(), std::back_inserter(marked),
+      [&](const ProcStat& stat) { return IsToldByMarks(root_, stat); });
+  const std::map<int64_t, std::string> ids = exec_ids_->Read(marked);
+  return FindMembers(root_, all, [&](int64_t pid) {
+    const auto id = ids.find(pid);
+    return id == ids.end() ? std::string() : id->second;
   });
 }
 

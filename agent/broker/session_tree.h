@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/broker/exec_ids.h"
 #include "agent/broker/proc_stat.h"
 #include "agent/broker/tree.h"
 
@@ -40,9 +41,10 @@ std::vector<ProcStat> FindDescendants(int64_t pid,
 class SessionTree : public Tree {
  public:
   // `is_known` says of a child of this process that it is a leader of some job
-  // or else not an orphan; it must outlive this.
-  SessionTree(TreeRoot root, const std::function<bool(pid_t)>* is_known)
-      : root_(std::move(root)), is_known_(is_known) {}
+  // or else not an orphan; both pointers must outlive this.
+  SessionTree(TreeRoot root, const std::function<bool(pid_t)>* is_known,
+              ExecIds* exec_ids)
+      : root_(std::move(root)), is_known_(is_known), exec_ids_(exec_ids) {}
 
   std::vector<pid_t> Members() override;
   bool Empty() override;
@@ -56,6 +58,7 @@ class SessionTree : public Tree {
 
   TreeRoot root_;
   const std::function<bool(pid_t)>* is_known_;
+  ExecIds* exec_ids_;
 };
 
 // Sends to a process that was seen, if it is still the same one.

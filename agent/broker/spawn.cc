@@ -1,7 +1,6 @@
 #include "agent/broker/spawn.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -133,23 +132,27 @@ absl::StatusOr<std::unique_ptr<Spawning>> Spawning::Launch(
 }
 
 Spawning::~Spawning() {
-  if (pid_ < 0 || finished_ || AwaitEnd(0)) return;
-  // It has neither execed nor ended, so nobody has waited for it: its pid is
-  // its own.
-  kill(pid_, SIGKILL);
-  constexpr int kPatienceMilliseconds = 500;
-  if (!AwaitEnd(kPatienceMilliseconds)) static_cast<void>(memory_.release());
+  if (!Abandon()) static_cast<void>(memory_.release());
 }
 
-bool Spawning::AwaitEnd(int milliseconds) {
+bool Spawning::Abandon() {
+  if (pid_ < 0 || finished_) return true;
+  finished_ = HasLeft();
+  // It has neither execed nor ended, so nobody has waited for it: its pid is
+  // its own.
+  if (!finished_) kill(pid_, SIGKILL);
+  birth_.reset();
+  return finished_;
+}
+
+bool Spawning::HasLeft() {
   ChildReport report;
-  while (true) {
-    const ssize_t got = read(report_.get(), &report, sizeof report);
-    if (got == 0) return true;
-    if (got > 0 || errno == EINTR) continue;
-    pollfd readable = {report_.get(), POLLIN, 0};
-    if (poll(&readable, 1, milliseconds) == 0) return false;
-  }
+  ssize_t got;
+  // As long as there is something to read, the end may still come.
+  do {
+    got = read(report_.get(), &report, sizeof report);
+  } while (got > 0 || (got < 0 && errno == EINTR));
+  return got == 0;
 }
 
 absl::Status Spawning::Finish() {
@@ -164,9 +167,10 @@ absl::Status Spawning::Finish() {
     birth_.reset();
     return absl::OkStatus();
   }
-  // It is on its way out, a few instructions from leaving our memory.
-  finished_ = AwaitEnd(-1);
-  birth_.reset();
+  // It is on its way out, a few instructions from leaving our memory, unless
+  // its user has stopped it there.
+  finished_ = HasLeft();
+  if (finished_) birth_.reset();
   return Describe(report);
 }
 

@@ -49,9 +49,9 @@ struct SpawnGroup {
 // what passes through an exec what a fresh login has. It is the broker's to
 // wait for from Launch on, whatever becomes of the exec.
 //
-// The child runs on this object's memory until the report has come. If it is
-// destroyed earlier the child is killed; one that does not even die (state D)
-// keeps the memory. Not thread-safe; only in a single-threaded process.
+// The child runs on this object's memory until the report has come to its end.
+// If it is destroyed earlier the child is killed and keeps the memory; see
+// GivenUp. Nothing here waits for the child. Not thread-safe.
 class Spawning {
  public:
   static absl::StatusOr<std::unique_ptr<Spawning>> Launch(
@@ -73,6 +73,11 @@ class Spawning {
   //   RESOURCE_EXHAUSTED   processes, memory
   absl::Status Finish();
 
+  // Kills the child unless it runs its program or has ended. True if it is off
+  // this object's memory, so that it may be destroyed; else it is when
+  // report_fd() is at its end, and this is to be called again.
+  bool Abandon();
+
   UniqueFd TakePidfd() { return std::move(pidfd_); }
 
  private:
@@ -83,11 +88,12 @@ class Spawning {
 
   absl::Status Describe(const ChildReport& report) const;
 
-  // Waits until the child is off our memory. False: it was not in that time.
-  bool AwaitEnd(int milliseconds);
+  // Whether the child is off our memory: reads the report to its end.
+  bool HasLeft();
 
   std::unique_ptr<Memory> memory_;
-  std::optional<NeutralOomScore> birth_;  // until the child is off our memory
+  // Until the child is off our memory, or as good as dead.
+  std::optional<NeutralOomScore> birth_;
   UniqueFd report_;
   pid_t pid_ = -1;
   UniqueFd pidfd_;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -31,32 +32,74 @@ absl::Status MakeDirectory(const std::string& path) {
   return absl::ErrnoToStatus(errno, absl::StrCat("mkdir(", path, ")"));
 }
 
+// One thing that may hang, and so one call at a time, in their order.
+constexpr char kKey[] = "state";
+
 int64_t SizeOf(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 ? info.st_size : 0;
+}
+
+absl::Status WriteRecord(const std::string& path, const std::string& bytes) {
+  const std::string temporary = path + ".tmp";
+  const UniqueFd fd(open(temporary.c_str(),
+                         O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+                         0600));
+  if (!fd.valid() ||
+      write(fd.get(), bytes.data(), bytes.size()) !=
+          static_cast<ssize_t>(bytes.size()) ||
+      rename(temporary.c_str(), path.c_str()) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("write(", path, ")"));
+  }
+  return absl::OkStatus();
+}
+
+// An ended job and its files.
+struct Ended {
+  int64_t start_time;
+  JobId id;
+  std::string record;
+  std::string log;
+};
+
+// Removes what is beyond the bounds; `ended` has the youngest first. Which.
+std::vector<JobId> RemoveBeyond(const std::vector<Ended>& ended,
+                                int64_t max_log_bytes) {
+  std::vector<JobId> removed;
+  int64_t bytes = 0;
+  // All that came before, kept or not, counts: who is beyond stays so.
+  for (size_t i = 0; i < ended.size(); ++i) {
+    const std::string& log = ended[i].log;
+    bytes += SizeOf(log) + SizeOf(RotatedLogPath(log));
+    if (i < kMaxEnded && bytes <= max_log_bytes) continue;
+    unlink(log.c_str());
+    unlink(RotatedLogPath(log).c_str());
+    unlink(ended[i].record.c_str());
+    removed.push_back(ended[i].id);
+  }
+  return removed;
 }
 
 }  // namespace
 
 std::string JobName(JobId id) { return absl::StrFormat("%016x", id); }
 
-absl::StatusOr<StartedStore> StartedStore::Open(std::string directory,
-                                                int64_t max_log_bytes) {
-  StartedStore store(std::move(directory), max_log_bytes);
-  RETURN_IF_ERROR(MakeDirectory(store.directory_));
-  store.lock_.Reset(
-      open(store.directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!store.lock_.valid()) {
-    return absl::ErrnoToStatus(errno,
-                               absl::StrCat("open(", store.directory_, ")"));
-  }
-  if (flock(store.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+absl::StatusOr<std::unique_ptr<StartedStore>> StartedStore::Open(
+    std::string directory, int64_t max_log_bytes, OffLoop* off_loop) {
+  std::unique_ptr<StartedStore> store(
+      new StartedStore(std::move(directory), max_log_bytes, off_loop));
+  const std::string& path = store->directory_;
+  RETURN_IF_ERROR(MakeDirectory(path));
+  store->lock_.Reset(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!store->lock_.valid())
+    return absl::ErrnoToStatus(errno, absl::StrCat("open(", path, ")"));
+  if (flock(store->lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     return absl::FailedPreconditionError(
-        absl::StrCat(store.directory_, ": another agent uses it"));
+        absl::StrCat(path, ": another agent uses it"));
   }
-  RETURN_IF_ERROR(MakeDirectory(store.directory_ + "/started"));
-  RETURN_IF_ERROR(MakeDirectory(store.log_directory()));
-  store.Load();
+  RETURN_IF_ERROR(MakeDirectory(path + "/started"));
+  RETURN_IF_ERROR(MakeDirectory(store->log_directory()));
+  store->Load();
   return store;
 }
 
@@ -93,46 +136,62 @@ void StartedStore::Load() {
   }
 }
 
-absl::Status StartedStore::Put(const broker::StartedJob& job) {
+void StartedStore::Put(const broker::StartedJob& job,
+                       std::function<void(absl::Status)> done) {
   jobs_[job.job()] = job;
-  const std::string path = RecordPath(job.job());
-  const std::string temporary = path + ".tmp";
-  const std::string bytes = job.SerializeAsString();
-  const UniqueFd fd(open(temporary.c_str(),
-                         O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-                         0600));
-  if (!fd.valid() ||
-      write(fd.get(), bytes.data(), bytes.size()) !=
-          static_cast<ssize_t>(bytes.size()) ||
-      rename(temporary.c_str(), path.c_str()) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("write(", path, ")"));
-  }
-  return absl::OkStatus();
+  ++writing_;
+  const Found<absl::Status> written;
+  off_loop_->RunSurely(
+      {MayHang::kState, kKey,
+       [path = RecordPath(job.job()), bytes = job.SerializeAsString(),
+        written] { written.Set(WriteRecord(path, bytes)); }},
+      [this, written, done = std::move(done)] {
+        --writing_;
+        done(written.Take().value_or(Silent()));
+      });
 }
 
 void StartedStore::Prune() {
-  std::vector<std::pair<int64_t, JobId>> ended;
+  std::vector<Ended> ended;
   for (const auto& [id, job] : jobs_) {
-    if (job.ended()) ended.emplace_back(job.start_time_milliseconds(), id);
+    if (job.ended()) {
+      ended.push_back(
+          {job.start_time_milliseconds(), id, RecordPath(id), LogPath(id)});
+    }
   }
-  std::sort(ended.rbegin(), ended.rend());
-  size_t kept = 0;
-  int64_t bytes = 0;
-  for (const auto& [time, id] : ended) {
-    bytes += LogBytes(id);
-    if (++kept > kMaxEnded || bytes > max_log_bytes_) Forget(id);
-  }
+  if (ended.empty()) return;
+  std::sort(ended.begin(), ended.end(), [](const Ended& a, const Ended& b) {
+    return std::tie(a.start_time, a.id) > std::tie(b.start_time, b.id);
+  });
+  const Found<std::vector<JobId>> removed;
+  off_loop_->Run(
+      {{MayHang::kState, kKey,
+        [ended = std::move(ended), bytes = max_log_bytes_, removed] {
+          removed.Set(RemoveBeyond(ended, bytes));
+        }}},
+      [this, removed] {
+        // What came too late is found again by the next one.
+        for (JobId id : removed.Take().value_or(std::vector<JobId>()))
+          jobs_.erase(id);
+      });
 }
 
-int64_t StartedStore::LogBytes(JobId id) const {
-  return SizeOf(LogPath(id)) + SizeOf(RotatedLogPath(LogPath(id)));
+OffLoop::Call StartedStore::NewLog(JobId id,
+                                   Found<absl::StatusOr<UniqueFd>> log) const {
+  return {MayHang::kState, kKey,
+          [path = LogPath(id), log] { log.Set(OpenLog(path)); }};
 }
 
-void StartedStore::Forget(JobId id) {
-  unlink(LogPath(id).c_str());
-  unlink(RotatedLogPath(LogPath(id)).c_str());
-  unlink(RecordPath(id).c_str());
-  jobs_.erase(id);
+void StartedStore::RemoveLog(JobId id, std::function<void()> done) {
+  off_loop_->RunSurely(
+      {MayHang::kState, kKey, [path = LogPath(id)] { unlink(path.c_str()); }},
+      std::move(done));
+}
+
+absl::Status StartedStore::Silent() const {
+  return absl::DeadlineExceededError(
+      absl::StrCat("state directory(", directory_,
+                   "): does not answer; look at the file system it is on"));
 }
 
 const broker::StartedJob* StartedStore::FindKey(absl::string_view caller,

@@ -2,13 +2,17 @@
 #define SPECULA_AGENT_BROKER_STARTED_STORE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "agent/broker/broker.pb.h"
+#include "agent/broker/off_loop.h"
 #include "agent/broker/process_table.h"
 #include "lib/base/unique_fd.h"
 
@@ -19,7 +23,12 @@ namespace specula::agent {
 //   DIR/started/ID.job   a StartedJob
 //   DIR/log/ID.log       its output, and ID.log.1
 // The oldest ended ones are forgotten, log and all, when there are more than
-// 1,000 or their logs need more than `max_log_bytes` together. Not thread-safe.
+// 1,000 or their logs need more than `max_log_bytes` together.
+//
+// What is known is in memory and changes at once; the directory follows, off
+// the loop and in the order of the calls, because a disk may be dead. A
+// callback comes within a second whether it has followed or not. Loop thread
+// only.
 //
 // Survives the death of the broker, as long as the system runs: the programs
 // (where the unit says KillMode=process), their log helpers, and these records;
@@ -29,9 +38,11 @@ class StartedStore {
  public:
   // Makes the directories, mode 0700, and reads what is there. Records that
   // cannot be read are left alone. FAILED_PRECONDITION if another broker has
-  // it open: both would take over the same programs.
-  static absl::StatusOr<StartedStore> Open(std::string directory,
-                                           int64_t max_log_bytes);
+  // it open: both would take over the same programs. Blocks; the rest does not.
+  // `off_loop` must outlive this.
+  static absl::StatusOr<std::unique_ptr<StartedStore>> Open(
+      std::string directory, int64_t max_log_bytes, OffLoop* off_loop);
+  StartedStore(const StartedStore&) = delete;
 
   // Names the directory, by letters and digits; no other has it.
   std::string owner() const;
@@ -40,11 +51,23 @@ class StartedStore {
   std::string log_directory() const { return directory_ + "/log"; }
 
   // Adds or replaces a record. It is not synced to the disk: it is of no use
-  // after the system itself has died, and the loop cannot wait for a disk.
-  absl::Status Put(const broker::StartedJob& job);
+  // after the system itself has died. `done` gets DEADLINE_EXCEEDED if it is
+  // late; it is written then as soon as the disk answers.
+  void Put(const broker::StartedJob& job,
+           std::function<void(absl::Status)> done);
 
   // Forgets ended ones beyond the bounds.
   void Prune();
+
+  // The call that makes a log, for OffLoop::Run; see OpenLog.
+  OffLoop::Call NewLog(JobId id, Found<absl::StatusOr<UniqueFd>> log) const;
+  void RemoveLog(JobId id, std::function<void()> done);
+
+  // DEADLINE_EXCEEDED: the directory does not answer.
+  absl::Status Silent() const;
+
+  // Records are on their way to the disk, and not late.
+  bool writing() const { return writing_ > 0; }
 
   const std::map<JobId, broker::StartedJob>& jobs() const { return jobs_; }
 
@@ -53,17 +76,19 @@ class StartedStore {
                                     absl::string_view key) const;
 
  private:
-  StartedStore(std::string directory, int64_t max_log_bytes)
-      : directory_(std::move(directory)), max_log_bytes_(max_log_bytes) {}
+  StartedStore(std::string directory, int64_t max_log_bytes, OffLoop* off_loop)
+      : directory_(std::move(directory)),
+        max_log_bytes_(max_log_bytes),
+        off_loop_(off_loop) {}
 
   std::string RecordPath(JobId id) const;
   void Load();
-  int64_t LogBytes(JobId id) const;
-  void Forget(JobId id);
 
   std::string directory_;
   UniqueFd lock_;  // the directory, locked
   int64_t max_log_bytes_;
+  OffLoop* off_loop_;
+  int writing_ = 0;
   std::map<JobId, broker::StartedJob> jobs_;
 };
 

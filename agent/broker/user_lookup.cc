@@ -101,6 +101,7 @@ void UserLookup::End(uint64_t id, absl::StatusOr<User> user) {
   loop_->Cancel(asking.timer);
   // It has nothing more to say; most often it is dead already.
   KillGroup(asking.pidfd, asking.child->pid());
+  given_up_.Take(std::move(asking.child));
   asking.done(std::move(user));
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "agent/broker/given_up.h"
 #include "agent/broker/loop.h"
 #include "agent/broker/spawn.h"
 #include "agent/broker/users.h"
@@ -25,7 +26,7 @@ class UserLookup {
   using Done = std::function<void(absl::StatusOr<User>)>;
 
   explicit UserLookup(Loop* loop, std::string getent = "getent")
-      : loop_(loop), getent_(std::move(getent)) {}
+      : loop_(loop), given_up_(loop), getent_(std::move(getent)) {}
   ~UserLookup();
 
   // `done` gets the user, NOT_FOUND, or DEADLINE_EXCEEDED after 5 s; never
@@ -51,6 +52,7 @@ class UserLookup {
   void End(uint64_t id, absl::StatusOr<User> user);
 
   Loop* loop_;
+  GivenUp given_up_;
   std::string getent_;
   uint64_t next_ = 1;
   std::map<uint64_t, Asking> asking_;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/broker/client.h"
@@ -64,6 +65,22 @@ TEST_F(ChannelTest, DescriptorsTravelAndAreClosedOnExec) {
     EXPECT_EQ(byte, 'y');
     close(ends[0]);
   }
+}
+
+TEST_F(ChannelTest, HeldDescriptorTravelsLastAndIsNotClosed) {
+  const auto held =
+      std::make_shared<const UniqueFd>(memfd_create("held", MFD_CLOEXEC));
+  std::vector<UniqueFd> fds;
+  fds.emplace_back(memfd_create("first", MFD_CLOEXEC));
+  ASSERT_TRUE(a_.Send({"with two", std::move(fds), held}).ok());
+  auto packet = b_.Receive();
+  ASSERT_TRUE(packet.ok() && packet->has_value());
+  ASSERT_EQ((*packet)->fds.size(), 2u);
+  struct stat ours, theirs;
+  ASSERT_EQ(fstat(held->get(), &ours), 0) << "it was closed";
+  ASSERT_EQ(fstat((*packet)->fds[1].get(), &theirs), 0);
+  EXPECT_EQ(ours.st_ino, theirs.st_ino);
+  EXPECT_EQ(held.use_count(), 1);
 }
 
 TEST_F(ChannelTest, BoundsHold) {

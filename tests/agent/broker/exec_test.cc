@@ -448,5 +448,22 @@ TEST_F(ExecTest, BrokerSleepsWhileNothingHappens) {
   EXPECT_LE(switches() - before, cost + 5);
 }
 
+TEST_F(ExecTest, UsersThatDoNotAnswerFailTheExecInTime) {
+  HoldUp hold_up(Path("hold-up"));
+  options_.before_off_loop = [&](MayHang kind, const std::string&) {
+    if (kind == MayHang::kUsers) hold_up.Wait();
+  };
+  Launch();
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status status = Exec(Argv({"true"})).status;
+    EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+    EXPECT_TRUE(absl::StrContains(status.message(), "/etc/passwd")) << status;
+    Describe();
+  }
+  hold_up.LetGo();
+  EXPECT_TRUE(WaitFor([&] { return Exec(Argv({"true"})).status.ok(); },
+                      absl::Seconds(20)));
+}
+
 }  // namespace
 }  // namespace specula::agent

@@ -74,6 +74,10 @@ broker::Spawn Argv(const std::vector<std::string>& arguments) {
   return command;
 }
 
+HoldUp::HoldUp(const std::string& path) : path_(path) {
+  EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
+}
+
 void BrokerTest::SetUp() {
   // What loses its broker comes to us and not to init.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -88,8 +92,8 @@ void BrokerTest::TearDown() {
   if (client_) CloseFront();
   KillDescendants();
   // What a killed broker left of its groups is empty now.
-  if (auto store = StartedStore::Open(Path("state"), 0); store.ok()) {
-    if (auto pool = CgroupPool::Create(store->owner()); pool.ok())
+  if (auto store = StartedStore::Open(Path("state"), 0, nullptr); store.ok()) {
+    if (auto pool = CgroupPool::Create((*store)->owner()); pool.ok())
       (*pool)->Sweep({});
   }
   std::error_code ignored;

@@ -1,6 +1,7 @@
 #ifndef SPECULA_TESTS_AGENT_BROKER_HARNESS_H_
 #define SPECULA_TESTS_AGENT_BROKER_HARNESS_H_
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -13,6 +14,7 @@
 #include "absl/time/time.h"
 #include "agent/broker/broker.h"
 #include "agent/broker/client.h"
+#include "lib/base/unique_fd.h"
 
 namespace specula::agent {
 
@@ -32,6 +34,22 @@ struct ExecResult {
 // A command for Spawn.
 broker::Spawn Shell(absl::string_view line);
 broker::Spawn Argv(const std::vector<std::string>& arguments);
+
+// Holds up what the broker does off its loop, as a dead disk would. Made before
+// the broker, which waits in another process.
+class HoldUp {
+ public:
+  explicit HoldUp(const std::string& path);  // of a FIFO that it makes
+
+  // In the broker: returns when the test has let it go.
+  void Wait() const { UniqueFd(open(path_.c_str(), O_RDONLY | O_CLOEXEC)); }
+
+  void LetGo() { writer_.Reset(open(path_.c_str(), O_RDWR | O_CLOEXEC)); }
+
+ private:
+  std::string path_;
+  UniqueFd writer_;
+};
 
 // A test with a real broker in a child process and this process as its front.
 // What the test started is gone after it, however it ends; nothing else is

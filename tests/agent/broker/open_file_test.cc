@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -178,7 +177,7 @@ TEST(PathBelowTest, GoesByTheWords) {
 
 using OpenThroughBrokerTest = BrokerTest;
 
-TEST_F(OpenThroughBrokerTest, DescriptorAndWatchComeBack) {
+TEST_F(OpenThroughBrokerTest, DescriptorComesBack) {
   WriteFile(Path("file"), "hello");
   chmod(Path("file").c_str(), 0600);
   options_.jobs.ceiling.tail_roots = {directory_};
@@ -195,24 +194,79 @@ TEST_F(OpenThroughBrokerTest, DescriptorAndWatchComeBack) {
                 [&](auto answer) { opened = std::move(answer); });
   ASSERT_TRUE(Serve([&] { return opened.has_value(); }));
   EXPECT_EQ(opened->status().code(), StatusCode::kPermissionDenied);
+}
 
-  const UniqueFd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  std::optional<absl::StatusOr<int>> watch;
-  client_->Watch(inotify.get(), Path("file"), IN_MODIFY,
-                 [&](auto answer) { watch = answer; });
-  ASSERT_TRUE(Serve([&] { return watch.has_value(); }));
-  ASSERT_TRUE(watch->ok()) << watch->status();
-  WriteFile(Path("file"), "more");
-  inotify_event event;
-  ASSERT_EQ(read(inotify.get(), &event, sizeof event),
-            static_cast<ssize_t>(sizeof event));
-  EXPECT_EQ(event.wd, **watch);
+TEST_F(OpenThroughBrokerTest, FileThatDoesNotAnswerHoldsUpNothingElse) {
+  WriteFile(Path("alive"), "hello");
+  WriteFile(Path("dead"), "later");
+  HoldUp hold_up(Path("hold-up"));
+  options_.before_off_loop = [&](MayHang kind, const std::string& key) {
+    if (kind == MayHang::kFiles && key == Path("dead")) hold_up.Wait();
+  };
+  Launch();
+  std::optional<absl::Status> dead, again, alive;
+  client_->Open(Path("dead"), [&](auto answer) { dead = answer.status(); });
+  client_->Open(Path("alive"), [&](auto answer) { alive = answer.status(); });
+  ASSERT_TRUE(Serve([&] { return alive.has_value(); }));
+  EXPECT_TRUE(alive->ok()) << *alive;
+  EXPECT_FALSE(dead.has_value());
+  EXPECT_EQ(Exec(Argv({"echo", "ok"})).out, "ok\n");
+  EXPECT_EQ(Describe().pid(), broker_pid_);
 
-  watch.reset();
-  client_->Watch(inotify.get(), "/etc", IN_MODIFY,
-                 [&](auto answer) { watch = answer; });
-  ASSERT_TRUE(Serve([&] { return watch.has_value(); }));
-  EXPECT_EQ(watch->status().code(), StatusCode::kPermissionDenied);
+  ASSERT_TRUE(Serve([&] { return dead.has_value(); }));
+  EXPECT_EQ(dead->code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(dead->message(),
+            absl::StrCat("open(", Path("dead"),
+                         "): the file system does not answer"));
+  client_->Open(Path("dead"), [&](auto answer) { again = answer.status(); });
+  ASSERT_TRUE(Serve([&] { return again.has_value(); }));
+  EXPECT_EQ(again->code(), StatusCode::kDeadlineExceeded);
+
+  const int before = OpenDescriptorsOf(broker_pid_);
+  hold_up.LetGo();
+  // Late ones are closed, and the file opens again.
+  EXPECT_TRUE(WaitFor(
+      [&] {
+        dead.reset();
+        client_->Open(Path("dead"),
+                      [&](auto answer) { dead = answer.status(); });
+        return Serve([&] { return dead.has_value(); }) && dead->ok();
+      },
+      absl::Seconds(20)));
+  EXPECT_TRUE(WaitFor([&] { return OpenDescriptorsOf(broker_pid_) <= before; },
+                      absl::Seconds(20)));
+}
+
+TEST_F(OpenThroughBrokerTest, ManyDeadFilesLeaveRoomForCommands) {
+  HoldUp hold_up(Path("hold-up"));
+  options_.before_off_loop = [&](MayHang kind, const std::string&) {
+    if (kind == MayHang::kFiles) hold_up.Wait();
+  };
+  Launch();
+  int answered = 0;
+  constexpr int kMany = 200;
+  for (int i = 0; i < kMany; ++i) {
+    client_->Open(Path(absl::StrCat("file", i)), [&](auto answer) {
+      EXPECT_EQ(answer.status().code(), StatusCode::kDeadlineExceeded);
+      ++answered;
+    });
+  }
+  EXPECT_EQ(Exec(Argv({"echo", "ok"})).out, "ok\n");
+  const auto started = Start(Shell("echo started"));
+  EXPECT_TRUE(started.ok()) << started.status();
+  EXPECT_TRUE(Serve([&] { return answered == kMany; }));
+  hold_up.LetGo();
+}
+
+TEST_F(OpenThroughBrokerTest, EndsWhileAFileHangs) {
+  HoldUp hold_up(Path("hold-up"));
+  options_.before_off_loop = [&](MayHang, const std::string& key) {
+    if (key == "/dead") hold_up.Wait();
+  };
+  Launch();
+  client_->Open("/dead", [](auto) {});
+  Describe();
+  CloseFront();
 }
 
 TEST_F(OpenThroughBrokerTest, NoFilesMeansNone) {

@@ -225,7 +225,7 @@ TEST_F(StartTest, RecordOfAReusedPidIsNotTakenOver) {
 TEST_F(StartTest, TwoBrokersDoNotShareADirectory) {
   Launch();
   ASSERT_TRUE(Start(Shell("sleep 1000")).ok());
-  const auto second = StartedStore::Open(Path("state"), 0);
+  const auto second = StartedStore::Open(Path("state"), 0, nullptr);
   EXPECT_TRUE(absl::IsFailedPrecondition(second.status())) << second.status();
 }
 
@@ -288,6 +288,58 @@ TEST_F(StartTest, DaemonThatItLeavesLivesOnAndIsStillItsTree) {
   EXPECT_TRUE(EndTree(started->facts.job(), absl::Seconds(1)).ok());
   EXPECT_TRUE(WaitFor([&] { return LivingWith("SPECULA_EXEC_ID", id).empty(); },
                       absl::Seconds(2)));
+}
+
+TEST_F(StartTest, StateDirectoryThatDoesNotAnswerFailsTheStartInTime) {
+  HoldUp hold_up(Path("hold-up"));
+  options_.before_off_loop = [&](MayHang kind, const std::string&) {
+    if (kind == MayHang::kState) hold_up.Wait();
+  };
+  Launch();
+  for (int i = 0; i < 2; ++i) {
+    const auto started = Start(Shell("echo never"));
+    EXPECT_TRUE(absl::IsDeadlineExceeded(started.status()));
+    EXPECT_TRUE(absl::StrContains(started.status().message(), Path("state")))
+        << started.status();
+    EXPECT_EQ(Exec(Argv({"echo", "ok"})).out, "ok\n");
+  }
+  EXPECT_EQ(ListStarted().jobs_size(), 0);
+  hold_up.LetGo();
+  EXPECT_TRUE(WaitFor([&] { return Start(Shell("sleep 1000")).ok(); },
+                      absl::Seconds(20)));
+  // What came too late is gone again.
+  EXPECT_EQ(ListStarted().jobs_size(), 1);
+  EXPECT_EQ(
+      std::distance(std::filesystem::directory_iterator(Path("state/log")), {}),
+      1);
+}
+
+TEST_F(StartTest, ProgramWhoseRecordIsLateRunsAndIsRecordedLater) {
+  HoldUp hold_up(Path("hold-up"));
+  options_.before_off_loop = [&, calls = std::make_shared<int>(0)](
+                                 MayHang kind, const std::string&) {
+    // The first one makes the log.
+    if (kind == MayHang::kState && ++*calls > 1) hold_up.Wait();
+  };
+  Launch();
+  const auto started = Start(Shell("sleep 1000"));
+  ASSERT_TRUE(started.ok()) << started.status();
+  EXPECT_TRUE(Lives(started->facts.pid()));
+  EXPECT_EQ(ListStarted().jobs_size(), 1);
+  const std::string record = Path(
+      absl::StrCat("state/started/", JobName(started->facts.job()), ".job"));
+  EXPECT_FALSE(std::filesystem::exists(record));
+  EXPECT_TRUE(EndTree(started->facts.job(), absl::ZeroDuration()).ok());
+  EXPECT_TRUE(
+      WaitFor([&] { return Ended(started->facts.job()); }, absl::Seconds(20)));
+  hold_up.LetGo();
+  EXPECT_TRUE(WaitFor(
+      [&] {
+        broker::StartedJob job;
+        return job.ParseFromString(ReadFile(record).value_or("")) &&
+               job.exit_signal() == SIGKILL;
+      },
+      absl::Seconds(20)));
 }
 
 TEST(PumpLogTest, RotatesBeforeTheBound) {
