@@ -4,6 +4,7 @@ cannot hold up a loop, and nothing must stand there that is gone.
 
 Reads the sources by their braces, without a compiler. Not seen: close(), which hides in destructors, and what a library does.
 """
+import fnmatch
 import os
 import re
 import sys
@@ -14,7 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 LIST = os.path.join(HERE, "blocking_calls.txt")
 
 # Folders whose calls are listed, below the root.
-ROOMS = ("agent/broker",)
+ROOMS = ("agent/broker", "agent/front", "agent/metrics", "agent/proc", "agent/tail")
 
 # System calls, and functions that make them, that may wait for a disk, a server, a process or a thread.
 CALLS = """
@@ -100,6 +101,11 @@ def read_list(text):
     return entries
 
 
+def covers(entry, call):
+    """Whether an entry of the list, in which * stands for anything, is of this call."""
+    return all(fnmatch.fnmatchcase(word, pattern) for word, pattern in zip(call, entry))
+
+
 class BlockingCallsTest(unittest.TestCase):
     maxDiff = None
 
@@ -107,8 +113,8 @@ class BlockingCallsTest(unittest.TestCase):
         with open(LIST, encoding="utf-8") as file:
             listed = set(read_list(file.read()))
         found = set().union(*(calls_below(room) for room in ROOMS))
-        lines = [f"not listed: {' '.join(entry)}" for entry in sorted(found - listed)]
-        lines += [f"listed, and gone: {' '.join(entry)}" for entry in sorted(listed - found)]
+        lines = [f"not listed: {' '.join(call)}" for call in sorted(found) if not any(covers(e, call) for e in listed)]
+        lines += [f"listed, and gone: {' '.join(e)}" for e in sorted(listed) if not any(covers(e, call) for call in found)]
         self.assertEqual(lines, [], "see the head of tests/agent/blocking_calls.txt")
 
     def test_calls_are_found_where_they_are(self):
