@@ -46,6 +46,33 @@ absl::string_view LongName(absl::string_view command_line,
   return "";
 }
 
+// Whether the agent could not read the command line in time, and says so.
+bool IsSilent(const v1::Process& process) {
+  return process.command_line() ==
+         absl::StrCat("[", process.name(), ": does not answer]");
+}
+
+bool IsCut(const v1::Process& process) {
+  return process.name().size() >= kKernelNameBytes ||
+         absl::EndsWith(process.name(), kReplacement);
+}
+
+// Why some may match that do not seem to: what would match is not known. Empty
+// if there are none.
+std::string UnknownIn(const v1::ProcessesResponse& list,
+                      const ProcessPattern& pattern) {
+  const auto unknown =
+      std::count_if(list.processes().begin(), list.processes().end(),
+                    [&](const v1::Process& process) {
+                      return IsSilent(process) && !pattern.Matches(process) &&
+                             (pattern.full() || IsCut(process));
+                    });
+  if (unknown == 0) return "";
+  return absl::StrCat("of ", unknown,
+                      " of its processes the command line does not come, only "
+                      "their short names were looked at");
+}
+
 bool IsKernelThread(const v1::Process& process) {
   return process.command_line() == absl::StrCat("[", process.name(), "]");
 }
@@ -86,7 +113,7 @@ void DeclareName(CLI::App* app, NameOptions& options,
 
 std::vector<std::string> NamesOf(const v1::Process& process) {
   std::vector<std::string> names = {process.name()};
-  if (IsKernelThread(process)) return names;
+  if (IsKernelThread(process) || IsSilent(process)) return names;
   const absl::string_view command_line = process.command_line();
   auto add = [&](absl::string_view name) {
     if (name.empty() ||
@@ -100,10 +127,7 @@ std::vector<std::string> NamesOf(const v1::Process& process) {
   absl::string_view cut = process.name();
   while (absl::ConsumeSuffix(&cut, kReplacement)) {
   }
-  if (cut.size() == process.name().size() && cut.size() < kKernelNameBytes) {
-    return names;
-  }
-  if (!cut.empty()) add(LongName(command_line, cut));
+  if (IsCut(process) && !cut.empty()) add(LongName(command_line, cut));
   return names;
 }
 
@@ -132,7 +156,7 @@ bool ProcessPattern::Matches(const v1::Process& process) const {
     return RE2::PartialMatch(text, *expression_);
   };
   return std::any_of(names.begin(), names.end(), is_meant) ||
-         (full_ && is_meant(process.command_line()));
+         (full_ && !IsSilent(process) && is_meant(process.command_line()));
 }
 
 Self OurProcess() {
@@ -178,6 +202,7 @@ absl::StatusOr<FoundProcesses> FindIn(v1::ProcessesResponse list,
   FoundProcesses found;
   found.gap = GapOf(list);
   const std::set<int64_t> own = OwnPids(list, self, pattern.full());
+  if (found.gap.empty()) found.gap = UnknownIn(list, pattern);
   auto& rows = *list.mutable_processes();
   rows.erase(std::remove_if(rows.begin(), rows.end(),
                             [&](const v1::Process& process) {

@@ -74,8 +74,8 @@ struct FoundProcesses {
 };
 
 // Takes out what does not match. PERMISSION_DENIED or RESOURCE_EXHAUSTED if
-// then there is none, but the host hides some or has too many for one list:
-// nothing is known of it. Pure.
+// then there is none, but the host hides some, has too many for one list, or
+// has some whose command line does not come: nothing is known of it. Pure.
 absl::StatusOr<FoundProcesses> FindIn(v1::ProcessesResponse list,
                                       const ProcessPattern& pattern,
                                       const Self& self);

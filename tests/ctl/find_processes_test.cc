@@ -150,6 +150,16 @@ TEST(FindProcessesTest, PartOfAListIsNotAll) {
             "only 1 of its 2 processes were looked at");
   EXPECT_TRUE(
       absl::IsResourceExhausted(FindIn(list, Pattern("nosuch"), {}).status()));
+  // Whose command line the agent could not read in time.
+  v1::ProcessesResponse silent = List(
+      {MakeProcess("python3", "[python3: does not answer]"),
+       MakeProcess("victoria-metric", "[victoria-metric: does not answer]", 11),
+       MakeProcess("sleep", "sleep", 12)});
+  EXPECT_THAT(Pids(FindIn(silent, Pattern("^python3$"), {})), ElementsAre(10));
+  EXPECT_TRUE(absl::IsResourceExhausted(
+      FindIn(silent, Pattern("victoria-metrics"), {}).status()));
+  EXPECT_THAT(FindIn(silent, Pattern("sleep|worker", true), {})->gap,
+              ::testing::HasSubstr("of 2 of its processes"));
   EXPECT_THAT(GapOf({}), ::testing::HasSubstr("cannot read"));
   list.set_total_count(1);
   list.set_others_hidden(true);
