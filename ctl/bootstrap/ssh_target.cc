@@ -154,7 +154,7 @@ std::string AgentNameOf(absl::string_view host) {
     name.insert(0, "h");
   }
   name = name.substr(0, kMostHostNameBytes - 1);
-  // As of an address that ends in colons, or its zone in a number.
+  // As of an address that ends in colons.
   if (!IsHostName(name) && !IsIpAddress(name)) name += 'h';
   return name;
 }

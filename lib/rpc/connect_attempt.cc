@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -20,14 +19,20 @@
 namespace specula {
 namespace {
 
-constexpr int kSynSent = 2;  // TCP_SYN_SENT, which glibc has in another header
+// TCP_SYN_SENT and TCP_CLOSE, which glibc has in another header.
+constexpr int kSynSent = 2;
+constexpr int kClosed = 7;
 
-bool IsAttempt(int fd) {
+// Without taking an error from the socket, as SO_ERROR would. kClosed for what
+// is no TCP socket.
+int TcpStateOf(int fd) {
   tcp_info info = {};
   socklen_t size = sizeof info;
-  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
-         info.tcpi_state == kSynSent;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return kClosed;
+  return info.tcpi_state;
 }
+
+bool IsAttempt(int fd) { return TcpStateOf(fd) == kSynSent; }
 
 // getpeername(2) says nothing before there is a connection.
 std::optional<HostPort> PeerOf(int fd) {
@@ -124,15 +129,14 @@ absl::StatusOr<UniqueFd> BeginConnect(const HostPort& address) {
 }
 
 ConnectState StateOfConnect(int fd) {
-  pollfd polled = {fd, POLLOUT, 0};
-  if (poll(&polled, 1, 0) == 0) return ConnectState::kSilent;
-  int error_number = 0;
-  socklen_t size = sizeof error_number;
-  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error_number, &size) != 0 ||
-      error_number != 0) {
-    return ConnectState::kFailed;
+  switch (TcpStateOf(fd)) {
+    case kSynSent:
+      return ConnectState::kSilent;
+    case kClosed:
+      return ConnectState::kFailed;
+    default:
+      return ConnectState::kAnswered;
   }
-  return ConnectState::kAnswered;
 }
 
 }  // namespace specula

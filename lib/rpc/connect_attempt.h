@@ -29,7 +29,7 @@ void EndConnectAttempt(const ConnectAttempt& attempt);
 // Begins a connection to an IP address without waiting for it.
 absl::StatusOr<UniqueFd> BeginConnect(const HostPort& address);
 
-// What has become of such a connection.
+// What has become of such a connection, however often that is asked.
 enum class ConnectState { kSilent, kAnswered, kFailed };
 ConnectState StateOfConnect(int fd);
 

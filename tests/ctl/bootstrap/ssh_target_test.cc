@@ -100,7 +100,7 @@ TEST(SshTargetTest, NamesFitForCertificates) {
   EXPECT_EQ(AgentNameOf("::1"), "h--1");
   EXPECT_EQ(AgentNameOf("_x"), "h_x");
   EXPECT_EQ(AgentNameOf("fe80::"), "fe80--h");
-  EXPECT_EQ(AgentNameOf("fe80::1%eth0.7"), "fe80--1-eth0.7h");
+  EXPECT_EQ(AgentNameOf("fe80::1%eth0.7"), "fe80--1-eth0.7");
   EXPECT_EQ(AgentNameOf("10.0.0.1"), "10.0.0.1");
   const std::string label(63, 'a');
   EXPECT_EQ(AgentNameOf(label + "." + label), label + "." + label);
