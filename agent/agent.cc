@@ -73,8 +73,8 @@ Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
                    const absl::Status& why) {
               denials_.Denied(path, caller, why);
             }),
-      service_({loop_, slow_, sampler_, streams_, gate_, broker_, tails_, audit_,
-                about_}) {}
+      service_({loop_, slow_, sampler_, streams_, gate_, broker_, tails_,
+                audit_, about_}) {}
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(
     const Options& options, UniqueFd broker,

@@ -1,5 +1,7 @@
 #include "agent/front/control_calls.h"
 
+#include <grpcpp/server_context.h>
+
 #include <memory>
 #include <utility>
 

@@ -23,7 +23,7 @@ namespace specula::agent {
 
 // One Tail: gives a TailFile its turns on threads that may hang, and sends what
 // they bring. It pauses: at most two chunks are held, and when the reader is
-// slow the file is not read. A turn that is late is told to the caller; at the
+// slow the file is not read. The caller learns of a turn that is late; at the
 // end it is left behind.
 //
 // gRPC calls the reactions on its own threads; they only post, and everything

@@ -71,7 +71,7 @@ HostReader::Ref<std::vector<DiskCounters>> HostReader::ReadDisks() {
 }
 
 HostReader::Ref<std::vector<InterfaceCounters>> HostReader::ReadNetwork() {
-  // /proc/net is that of whoever reads it. Where the host's files are below a
+  // /proc/net is that of the reader. Where the host's files are below a
   // directory, the reader is in a container, and the host's first process is
   // not.
   absl::StatusOr<std::string> text =

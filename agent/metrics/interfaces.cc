@@ -161,6 +161,7 @@ std::vector<bool> CountedInterfaces(const std::vector<InterfaceFacts>& given) {
     return counted;
   }
   std::vector<Way> ways;
+  ways.reserve(all.size());
   for (const InterfaceFacts& facts : all) ways.push_back(WayOf(facts, by_name));
   const Way best =
       ways.empty() ? Way::kNone : *std::max_element(ways.begin(), ways.end());
@@ -205,8 +206,9 @@ InterfaceFacts ReadInterface(const ProcRoot& root, const std::string& name,
   };
   int64_t index = 0;
   int64_t link = 0;
-  facts.known = number("/ifindex", index) | number("/type", facts.type) |
-                number("/flags", facts.flags);
+  facts.known = number("/ifindex", index);
+  facts.known = number("/type", facts.type) || facts.known;
+  facts.known = number("/flags", facts.flags) || facts.known;
   if (index != 0) facts.index = index;
   if (number("/iflink", link)) facts.link = link;
   for (absl::string_view line : absl::StrSplit(

@@ -24,6 +24,12 @@ LineReader::What Ended(const Interrupt& interrupt) {
                                 : LineReader::What::kInterrupted;
 }
 
+// Writes behind what the editor has written.
+void Show(const std::string& text) {
+  fflush(stdout);
+  PrintText(text);
+}
+
 class Script final : public LineReader {
  public:
   explicit Script(int fd) : fd_(fd) {}
@@ -98,11 +104,11 @@ class Editor final : public LineReader {
     interrupt_ = nullptr;
     if (interrupt.interrupted()) {
       el_reset(editor_);
-      PrintText(interrupt.terminated() ? "\n" : "^C\n");
+      Show(interrupt.terminated() ? "\n" : "^C\n");
       return Ended(interrupt);
     }
     if (typed == nullptr || count <= 0) {
-      PrintText("\n");
+      Show("\n");
       return What::kEnd;
     }
     line = std::string(
@@ -177,7 +183,7 @@ class Editor final : public LineReader {
       list += EscapeControls(found.words[i]) + "  ";
     }
     if (found.words.size() > kMostShown) list += "…";
-    PrintText(list + "\n");
+    Show(list + "\n");
     return CC_REDISPLAY;
   }
 

@@ -255,8 +255,8 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
     wake_.Signal();
   }
 
-  // As many threads as are asked for; without any to be had, whoever returns
-  // comes to it.
+  // Makes as many threads as lanes ask for. If the system gives none, the next
+  // thread that returns serves them.
   void MakeThreadsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     while (idle_ + starting_ < static_cast<int>(asking_.size()) &&
            static_cast<int>(threads_.size()) < max_threads_) {
@@ -277,7 +277,7 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
   // patience.
   void Work(std::list<std::thread>::iterator self) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    // Makes what abseil keeps for a thread while nobody can fork.
+    // Makes what abseil keeps for a thread while no fork can happen.
     wake_.WaitWithTimeout(&mutex_, absl::ZeroDuration());
     --starting_;
     while (!stopping_) {
@@ -423,7 +423,7 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
       ++KindOf(out.kind).slow;
       lanes_[LaneOf(out.kind)].has_hand = false;
       AskForHandLocked(LaneOf(out.kind));
-      // Whoever goes on is looked at in time, too.
+      // The thread that goes on is looked at in time, too.
       next = std::min(next, now + options_.patience);
     }
     MakeThreadsLocked();

@@ -9,7 +9,7 @@
 #include "lib/base/host_port.h"
 #include "lib/base/unique_fd.h"
 
-// The TCP connections of this process that are being made, whoever makes them.
+// The TCP connections that are being made by any part of this process.
 namespace specula {
 
 // One that has been asked for and not been answered.

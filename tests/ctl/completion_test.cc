@@ -67,8 +67,9 @@ TEST_F(CompletionTest, BashHasCommandsOptionsAndChoices) {
 }
 
 TEST_F(CompletionTest, BashHasHostsGroupsAndNoMoreBehindTheProgram) {
-  EXPECT_THAT(Bash("specula exec "),
-              UnorderedElementsAre("vm1", "vm2", "db1", "@web"));
+  EXPECT_THAT(
+      Bash("specula exec "),
+      UnorderedElementsAre("vm1", "vm2", "db1", "@all", "@ungrouped", "@web"));
   EXPECT_THAT(Bash("specula exec vm"), UnorderedElementsAre("vm1", "vm2"));
   EXPECT_THAT(Bash("specula exec vm1,d"), ElementsAre("vm1,db1"));
   EXPECT_THAT(Bash("specula --hosts d"), ElementsAre("db1"));

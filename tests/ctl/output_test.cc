@@ -18,7 +18,7 @@ using ::testing::IsEmpty;
 
 using Words = std::vector<std::string>;
 
-// Some 170 kB, for which nobody is asked.
+// Some 170 kB, for which no host is asked.
 const Words kLong = {"hosts", "vm[1-20000]", "--expand"};
 
 Words Specula(const Words& words) {
@@ -76,7 +76,7 @@ TEST(OutputOfCommandsTest, ADiskThatIsFullIsSaid) {
         Words{"completion", "bash"}, Words{"runs"}}) {
     Words shell = {"sh", "-c", "exec \"$@\" >/dev/full", "sh"};
     for (const std::string& word : Specula(words)) shell.push_back(word);
-    // Not the runs of whoever runs this test.
+    // Not the runs of the user.
     const TemporaryDirectory home;
     const Result result =
         RunProgram(shell, {"HOME=" + home.path(), "PATH=/usr/bin:/bin"});

@@ -41,7 +41,7 @@ cleanup() {
 trap cleanup EXIT
 quickstart() { "$work/tree/deploy/quickstart.sh" "$@"; }
 fail() { echo "FAIL: $*" >&2; cat "$work/out" >&2; exit 1; }
-# Every process of the programs of this tree, whether or not somebody knows of it.
+# Every process of the programs of this tree, known to a file or not.
 ours() {
   local directory
   for directory in /proc/[0-9]*; do

@@ -8,6 +8,7 @@
 #include "agent/proc/parse.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/base/log.h"
 #include "tests/lib/base/testing.h"
 
 namespace specula::agent {
@@ -73,6 +74,7 @@ TEST(SourcesTest, BeginAndEndOfAProblemAreLoggedOnce) {
     sources.Note("a", absl::UnavailableError("a is bad"));
   for (int i = 0; i < 3; ++i) sources.Note("a", absl::OkStatus());
   sources.Note("b", absl::OkStatus());
+  FlushLog(absl::InfiniteDuration());
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(log, HasSubstr("level=warning"));
   EXPECT_THAT(log, HasSubstr("reason=\"a is bad\""));
