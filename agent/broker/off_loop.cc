@@ -62,6 +62,7 @@ SlowCalls::Call OffLoop::Wrap(Call call) const {
 
 void OffLoop::Run(std::vector<Call> calls, std::function<void()> done) {
   std::vector<SlowCalls::Call> slow;
+  slow.reserve(calls.size());
   for (Call& call : calls) slow.push_back(Wrap(std::move(call)));
   calls_.Run(std::move(slow),
              [way = way_, done = std::move(done)](auto) { way->Post(done); });
@@ -83,6 +84,7 @@ void OffLoop::RunSurely(Call call, std::function<void()> done) {
 void OffLoop::Wait(std::vector<Call> calls, absl::Duration limit) {
   const auto over = std::make_shared<absl::Notification>();
   std::vector<SlowCalls::Call> slow;
+  slow.reserve(calls.size());
   for (Call& call : calls) slow.push_back(Wrap(std::move(call)));
   calls_.Run(std::move(slow), [over](auto) { over->Notify(); });
   over->WaitForNotificationWithTimeout(limit);

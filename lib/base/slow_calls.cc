@@ -21,6 +21,10 @@ using Key = std::pair<int, std::string>;  // kind and name
 // Calls that may wait for the one before them with the same key.
 constexpr size_t kMaxWaiting = 1024;
 
+// As long as there is neither progress nor a call that is stuck, threads are
+// what is missing; a batch then ends after so many limits.
+constexpr int kMaxLimits = 10;
+
 // What one Run or Start waits for. It ends once: when all of its calls have
 // returned, or when the watchdog gives up on those that have not.
 class Batch {
@@ -33,7 +37,7 @@ class Batch {
   bool certain() const { return certain_; }
 
   // Before the batch is known to other threads.
-  void Expect(const std::string& key) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  void Expect(const Key& key) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     pending_.insert(key);
   }
   void Refuse(const std::string& key) ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -45,8 +49,15 @@ class Batch {
     return done_ == nullptr;
   }
 
+  // Whether `is_late` says so of all calls that have not returned.
+  template <typename IsLate>
+  bool AllLate(IsLate is_late) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return std::all_of(pending_.begin(), pending_.end(), is_late);
+  }
+
   // Takes note that a call has returned.
-  void Returned(const std::string& key, const SlowCalls::Apply& apply)
+  void Returned(const Key& key, const SlowCalls::Apply& apply)
       ABSL_LOCKS_EXCLUDED(mutex_) {
     SlowCalls::Done done;
     std::vector<std::string> stuck;
@@ -64,13 +75,13 @@ class Batch {
 
   // Ends it: sets `late` to the keys that had not returned, and returns what is
   // left to be called without any lock.
-  std::function<void()> GiveUp(std::vector<std::string>& late)
+  std::function<void()> GiveUp(std::vector<Key>& late)
       ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     if (done_ == nullptr) return [] {};
     late.assign(pending_.begin(), pending_.end());
     pending_.clear();
-    stuck_.insert(stuck_.end(), late.begin(), late.end());
+    for (const Key& key : late) stuck_.push_back(key.second);
     return [done = std::exchange(done_, nullptr), stuck = std::move(stuck_)] {
       done(stuck);
     };
@@ -80,7 +91,7 @@ class Batch {
   const absl::Duration deadline_;  // of MonotonicNow()
   const bool certain_;
   absl::Mutex mutex_;
-  absl::flat_hash_set<std::string> pending_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<Key> pending_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> stuck_ ABSL_GUARDED_BY(mutex_);
   SlowCalls::Done done_ ABSL_GUARDED_BY(mutex_);  // null once the batch is over
 };
@@ -118,14 +129,14 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
           batch->Refuse(call.key);
           call.run = nullptr;
         } else {
-          batch->Expect(call.key);
+          batch->Expect(Key(call.kind, call.key));
           waits = true;
         }
       }
       if (waits) AddLocked(std::move(calls), batch);
     }
     if (!waits) {
-      std::vector<std::string> none;
+      std::vector<Key> none;
       batch->GiveUp(none)();
     }
   }
@@ -137,7 +148,7 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
         [late = std::move(late)](const std::vector<std::string>& stuck) {
           if (!stuck.empty() && late) late();
         });
-    batch->Expect(call.key);
+    batch->Expect(Key(call.kind, call.key));
     std::vector<Call> calls;
     calls.push_back(std::move(call));
     absl::MutexLock lock(&mutex_);
@@ -193,6 +204,7 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
   struct KeyState {
     bool overdue = false;  // it runs, and its batch is over
     bool running = false;
+    absl::Duration since;  // when it began
     std::deque<Job> waiting;
   };
   // A call that runs.
@@ -314,8 +326,10 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
       return true;
     }
     Key key(job.call.kind, std::move(job.call.key));
-    keys_[key].running = true;
-    const auto out = out_.insert(out_.end(), {key.first, MonotonicNow()});
+    KeyState& state = keys_[key];
+    state.running = true;
+    state.since = MonotonicNow();
+    const auto out = out_.insert(out_.end(), {key.first, state.since});
     mutex_.Unlock();
     Apply apply = job.call.run();
     job.call.run = nullptr;  // may close what hangs
@@ -327,7 +341,7 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
     ReleaseLocked(key);
     ++delivering_;
     mutex_.Unlock();
-    job.batch->Returned(key.second, apply);
+    job.batch->Returned(key, apply);
     apply = nullptr;
     mutex_.Lock();
     --delivering_;
@@ -398,8 +412,11 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
       GiveUpLocked(now);
       if (stopping_) return;
       watchdog_time_ = WriteOffLocked(now);
-      if (!batches_.empty())
-        watchdog_time_ = std::min(watchdog_time_, batches_.front()->deadline());
+      if (!batches_.empty()) {
+        watchdog_time_ = std::min(
+            watchdog_time_,
+            std::max(batches_.front()->deadline(), now + options_.patience));
+      }
       if (watchdog_time_ == absl::InfiniteDuration()) {
         watchdog_wake_.Wait(&mutex_);
       } else {
@@ -432,15 +449,15 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
     return next;
   }
 
-  // Ends the batches whose time is over. Lets go of the lock.
+  // Ends the batches whose time is over and of which nothing moves. Lets go of
+  // the lock.
   void GiveUpLocked(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    while (!stopping_ && !batches_.empty()) {
-      const BatchRef batch = batches_.front();
-      if (!batch->over() && batch->deadline() > now) return;
-      batches_.pop_front();
-      std::vector<std::string> late;
+    while (!stopping_) {
+      const BatchRef batch = TakeHopelessLocked(now);
+      if (batch == nullptr) return;
+      std::vector<Key> late;
       const std::function<void()> finish = batch->GiveUp(late);
-      for (const std::string& name : late) MarkOverdueLocked(name);
+      for (const Key& key : late) MarkOverdueLocked(key);
       ++delivering_;
       mutex_.Unlock();
       finish();
@@ -449,17 +466,53 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
     }
   }
 
+  // Those before `place` are to be waited for; they are in the order of their
+  // deadlines.
+  BatchRef TakeHopelessLocked(absl::Duration now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (auto place = batches_.begin(); place != batches_.end();) {
+      BatchRef batch = *place;
+      if (batch->over()) {
+        place = batches_.erase(place);
+        continue;
+      }
+      if (batch->deadline() > now) break;
+      const bool too_late =
+          now > batch->deadline() + (kMaxLimits - 1) * options_.limit;
+      if (too_late ||
+          batch->AllLate([&](const Key& key) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+            return IsLateLocked(key, now);
+          })) {
+        batches_.erase(place);
+        return batch;
+      }
+      ++place;
+    }
+    return nullptr;
+  }
+
+  // Whether a call, of a batch whose time is over, is stuck and not only in a
+  // long line: it, or the one of its key before it, has run for the limit, or
+  // all that may be stuck of its kind are.
+  bool IsLateLocked(const Key& key, absl::Duration now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto place = keys_.find(key);
+    if (place == keys_.end()) return false;  // it has returned just now
+    if (place->second.running)
+      return now - place->second.since >= options_.limit;
+    return KindOf(key.first).slow >= MostStuck(key.first);
+  }
+
   // A key that is gone has returned just now; one that does not run waits for
   // others, which are not its fault.
-  void MarkOverdueLocked(const std::string& name)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    for (size_t kind = 0; kind < kinds_.size(); ++kind) {
-      const auto key = keys_.find(Key(static_cast<int>(kind), name));
-      if (key == keys_.end() || !key->second.running || key->second.overdue)
-        continue;
-      key->second.overdue = true;
-      ++kinds_[kind].overdue;
+  void MarkOverdueLocked(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto place = keys_.find(key);
+    if (place == keys_.end() || !place->second.running ||
+        place->second.overdue) {
+      return;
     }
+    place->second.overdue = true;
+    ++KindOf(key.first).overdue;
   }
 
   bool NothingDelivered() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -485,7 +538,7 @@ class SlowCalls::Pool : public std::enable_shared_from_this<Pool> {
   std::list<Out> out_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<Key, KeyState> keys_ ABSL_GUARDED_BY(mutex_);
   // In the order of their deadlines; those that are over leave lazily.
-  std::deque<BatchRef> batches_ ABSL_GUARDED_BY(mutex_);
+  std::list<BatchRef> batches_ ABSL_GUARDED_BY(mutex_);
   bool watchdog_made_ ABSL_GUARDED_BY(mutex_) = false;
   // Until when it sleeps.
   absl::Duration watchdog_time_ ABSL_GUARDED_BY(mutex_);

@@ -45,7 +45,8 @@ class SlowCalls {
 
   struct Options {
     std::vector<Kind> kinds = {{}};
-    // From Run until `done` is called whatever happens.
+    // How long a call may run. After it a Run ends as soon as all that it still
+    // waits for is stuck; a long line that moves is waited for.
     absl::Duration limit = absl::Seconds(1);
     // How long a call may hold up its lane.
     absl::Duration patience = absl::Milliseconds(20);
@@ -65,7 +66,7 @@ class SlowCalls {
   void Run(std::vector<Call> calls, Done done);
 
   // Runs `call` however long that takes, and then its Apply. Calls `late` once,
-  // on some thread, if it has not returned within the limit; that may cross the
+  // on some thread, if it is stuck for the limit; that may cross the
   // Apply of one that returns just then. Waits in line behind a call of the
   // same key and while too many of its kind are stuck: bounding how much waits
   // is the caller's part.

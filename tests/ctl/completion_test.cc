@@ -22,7 +22,7 @@ class CompletionTest : public ::testing::Test {
  protected:
   CompletionTest() {
     std::ofstream(directory_.File("inventory"))
-        << "vm[1-2]\ndb1\n[web]\nvm1\nvm2\n";
+        << "vm[1:2]\ndb1\n[web]\nvm1\nvm2\n";
   }
 
   Words Environment() const {

@@ -186,15 +186,19 @@ TEST_F(OffLoopTest, HangingClosesAreCountedAndDoNotHoldUpOpens) {
 }
 
 TEST_F(OffLoopTest, CallThatOutlivesItTouchesNothingOfIt) {
+  const Gate begun = MakeGate();
   const Gate gate = MakeGate();
   const Gate over = MakeGate();
   bool said = false;
   off_loop_->RunSurely({MayHang::kState, "state",
                         [=] {
+                          begun->Notify();
                           gate->WaitForNotification();
                           over->Notify();
                         }},
                        [&] { said = true; });
+  // One that has not begun is forgotten.
+  begun->WaitForNotification();
   off_loop_.reset();
   loop_.reset();
   gate->Notify();

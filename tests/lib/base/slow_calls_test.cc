@@ -486,6 +486,24 @@ TEST(SlowCallsTest, WhatIsStartedRunsHoweverLateItIs) {
   EXPECT_EQ(times, 1);
 }
 
+TEST(SlowCallsTest, ALongLineThatMovesIsWaitedFor) {
+  SlowCalls slow(With(kShort, 2));
+  std::vector<std::unique_ptr<Result>> results;
+  std::vector<SlowCalls::Call> many;
+  // Together they take many times the limit, of one key as of one Run.
+  for (int i = 0; i < 200; ++i) {
+    auto nap = []() -> SlowCalls::Apply {
+      absl::SleepFor(absl::Milliseconds(1));
+      return nullptr;
+    };
+    many.push_back({0, absl::StrCat(i), nap});
+    results.push_back(std::make_unique<Result>());
+    slow.Run({{0, "same", nap}}, results.back()->Done());
+  }
+  EXPECT_THAT(RunAndWait(slow, std::move(many)), IsEmpty());
+  for (const auto& result : results) EXPECT_THAT(result->Wait(), IsEmpty());
+}
+
 int ThreadsOfThisProcess() {
   int count = 0;
   for ([[maybe_unused]] const auto& entry :
