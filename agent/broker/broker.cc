@@ -19,7 +19,6 @@
 #include "agent/broker/kill.h"
 #include "agent/broker/message.h"
 #include "agent/broker/signalling.h"
-#include "agent/broker/tail_open.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
@@ -107,6 +106,7 @@ absl::Status Broker::Prepare() {
   // Its threads are made when they are needed: they have the mask from above
   // and the namespaces.
   off_loop_ = std::make_unique<OffLoop>(loop_.get(), options_.before_off_loop);
+  opener_.emplace(off_loop_.get());
   ProcessTable::Observer observer = {
       [this](const ProcessTable::Job& job, absl::Duration wall) {
         SayExited(job, wall);
@@ -293,18 +293,18 @@ void Broker::HandleOpen(const broker::Request& request) {
   if (absl::Status status = AllowsTail(options_.jobs.ceiling); !status.ok()) {
     return Reply(request.id(), status);
   }
-  OpenForTail(*off_loop_, request.open().path(), ReadableRoots(),
-              [this, id = request.id(),
-               connection = connection_](const absl::StatusOr<TailFile>& file) {
-                if (connection != connection_) return;
-                if (!file.ok()) return Reply(id, file.status());
-                broker::Answer answer;
-                answer.set_id(id);
-                answer.mutable_opened()->set_device(file->info.st_dev);
-                answer.mutable_opened()->set_inode(file->info.st_ino);
-                answer.mutable_opened()->set_size_bytes(file->info.st_size);
-                Send(answer, {}, file->fd);
-              });
+  opener_->Open(request.open().path(), ReadableRoots(),
+                [this, id = request.id(), connection = connection_](
+                    const absl::StatusOr<OpenedTail>& file) {
+                  if (connection != connection_) return;
+                  if (!file.ok()) return Reply(id, file.status());
+                  broker::Answer answer;
+                  answer.set_id(id);
+                  answer.mutable_opened()->set_device(file->info.st_dev);
+                  answer.mutable_opened()->set_inode(file->info.st_ino);
+                  answer.mutable_opened()->set_size_bytes(file->info.st_size);
+                  Send(answer, {}, file->fd);
+                });
 }
 
 void Broker::HandleDescribe(const broker::Request& request) {

@@ -20,6 +20,7 @@
 #include "agent/broker/loop.h"
 #include "agent/broker/namespaces.h"
 #include "agent/broker/off_loop.h"
+#include "agent/broker/tail_opener.h"
 #include "agent/broker/users.h"
 #include "lib/base/unique_fd.h"
 
@@ -114,6 +115,7 @@ class Broker {
   BrokerOptions options_;
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<OffLoop> off_loop_;
+  std::optional<TailOpener> opener_;
   UniqueFd signals_;
   std::optional<User> front_user_;
   std::optional<HostNamespaces> entered_;

@@ -11,11 +11,12 @@ namespace {
 SlowCalls::Options Kinds() {
   SlowCalls::Options options;
   options.kinds = {
-      {.lane = 0, .most_stuck = 1},   // kUsers: one key
-      {.lane = 1, .most_stuck = 32},  // kProcesses
-      {.lane = 1, .most_stuck = 1},   // kState: one key
-      {.lane = 2, .most_stuck = 64},  // kFiles
-      {.lane = 3, .most_stuck = 64},  // kClosing
+      {.lane = 0, .most_stuck = 1},    // kUsers: one key
+      {.lane = 1, .most_stuck = 32},   // kProcesses
+      {.lane = 1, .most_stuck = 1},    // kState: one key
+      {.lane = 2, .most_stuck = 128},  // kFiles
+      {.lane = 2, .most_stuck = 32},   // kMoreFiles
+      {.lane = 3, .most_stuck = 64},   // kClosing
   };
   options.limit = OffLoop::kLimit;
   // As many files as may hang have held up their lane together well before the

@@ -23,9 +23,10 @@ namespace specula::agent {
 // What of the broker's work may hang, apart by what it may hang on.
 enum class MayHang : int {
   kUsers,      // /etc/passwd and /etc/group
-  kProcesses,  // /proc/PID/environ
+  kProcesses,  // /proc/PID/environ, and the list of mounts
   kState,      // the state directory
   kFiles,      // what a caller names
+  kMoreFiles,  // many of one mount
   kClosing,    // close() of it
 };
 

@@ -10,6 +10,7 @@
 #include "agent/broker/cgroup.h"
 #include "agent/broker/open_file.h"
 #include "agent/broker/proc_stat.h"
+#include "agent/broker/tail_opener.h"
 #include "agent/broker/users.h"
 
 namespace {
@@ -40,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string path = ParseCgroupPath(text);
   Check(path.empty() || (path[0] == '/' && !absl::StartsWith(path, "/..")));
   ParsePopulated(text);
+  Check(!MountPointOf(text, "/mnt/a/b").empty());
 
   for (auto user : {FindUser(text, "bob"), FindUser(text, uid_t{1001}),
                     ParseGetent(text, "bob")}) {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "agent/broker/tail_opener.h"
 #include "lib/base/file.h"
 #include "tests/agent/broker/harness.h"
 
@@ -175,6 +176,29 @@ TEST(PathBelowTest, GoesByTheWords) {
   EXPECT_FALSE(PathBelow("/var/log", "/var/log/../x").ok());
 }
 
+TEST(MountPointOfTest, LongestThatIsAbove) {
+  constexpr char kMounts[] =
+      "27 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
+      "30 27 0:20 / /mnt rw shared:1 - tmpfs tmpfs rw\n"
+      "31 30 0:30 / /mnt/share\\040one rw - nfs4 server:/x rw\n"
+      "32 27 0:31 / /mnt/share rw\n"
+      "cut off\n"
+      "33 27 0:32 / /bad\\04 rw - x x rw";
+  for (const auto& [path, mount] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"/etc/passwd", "/"},
+           {"/mnt/file", "/mnt"},
+           {"/mnt", "/mnt"},
+           {"/mntx", "/"},
+           {"/mnt/share one/a", "/mnt/share one"},
+           {"//mnt/./share/a/b", "/mnt/share"},
+           {"/mnt/share/../x", "/"},
+           {"/bad\\04/x", "/bad\\04"}}) {
+    EXPECT_EQ(MountPointOf(kMounts, path), mount) << path;
+  }
+  EXPECT_EQ(MountPointOf("", "/a"), "/");
+}
+
 using OpenThroughBrokerTest = BrokerTest;
 
 TEST_F(OpenThroughBrokerTest, DescriptorComesBack) {
@@ -237,10 +261,11 @@ TEST_F(OpenThroughBrokerTest, FileThatDoesNotAnswerHoldsUpNothingElse) {
                       absl::Seconds(20)));
 }
 
-TEST_F(OpenThroughBrokerTest, ManyDeadFilesLeaveRoomForCommands) {
+TEST_F(OpenThroughBrokerTest, ManyDeadFilesLeaveRoomForOthers) {
   HoldUp hold_up(Path("hold-up"));
-  options_.before_off_loop = [&](MayHang kind, const std::string&) {
-    if (kind == MayHang::kFiles) hold_up.Wait();
+  options_.before_off_loop = [&](MayHang kind, const std::string& key) {
+    const bool opens = kind == MayHang::kFiles || kind == MayHang::kMoreFiles;
+    if (opens && absl::StartsWith(key, directory_)) hold_up.Wait();
   };
   Launch();
   int answered = 0;
@@ -255,6 +280,11 @@ TEST_F(OpenThroughBrokerTest, ManyDeadFilesLeaveRoomForCommands) {
   const auto started = Start(Shell("echo started"));
   EXPECT_TRUE(started.ok()) << started.status();
   EXPECT_TRUE(Serve([&] { return answered == kMany; }));
+  // One of another mount.
+  std::optional<absl::Status> other;
+  client_->Open("/proc/version", [&](auto answer) { other = answer.status(); });
+  EXPECT_TRUE(Serve([&] { return other.has_value(); }));
+  EXPECT_EQ(other->code(), StatusCode::kPermissionDenied) << *other;
   hold_up.LetGo();
 }
 
