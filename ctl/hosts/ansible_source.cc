@@ -119,10 +119,10 @@ absl::Status ReadAnsibleSource(absl::string_view text, const std::string& name,
   }
   // Ansible tries YAML first, and INI if that fails; of the two errors the one
   // is given that is about what the file looks like.
-  const bool may_be_yaml = IsYamlName(name) || ExtensionOf(name).empty();
-  bool is_yaml = may_be_yaml && IsYamlMapping(text);
-  if (may_be_yaml && !is_yaml && !HasSection(text)) {
-    is_yaml = IsYamlName(name) || BeginsLikeYaml(text);
+  bool is_yaml = IsYamlName(name) && !HasSection(text);
+  if (!is_yaml && (IsYamlName(name) || ExtensionOf(name).empty())) {
+    is_yaml =
+        IsYamlMapping(text) || (BeginsLikeYaml(text) && !HasSection(text));
   }
   return is_yaml ? ReadAnsibleYaml(text, name, inventory)
                  : ReadAnsibleIni(text, name, inventory);

@@ -1,7 +1,9 @@
 #include <re2/re2.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <cstddef>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -261,16 +263,43 @@ absl::Status FromException(const YAML::Exception& error,
       "YAML not read", error.msg, "correct what stands there");
 }
 
-// Returns the one document of a text.
+// Notes where a document begins, and nothing else.
+class DocumentStart : public YAML::EventHandler {
+ public:
+  int line() const { return line_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { line_ = mark.line; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  int line_ = 0;
+};
+
+// Returns the one document of a text. YAML::Load would drop a second one, and
+// YAML::LoadAll has no end on some texts.
 absl::StatusOr<YAML::Node> LoadOne(absl::string_view text,
                                    const std::string& name) {
-  std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-  if (documents.size() > 1) {
+  std::istringstream stream{std::string(text)};
+  YAML::Parser parser(stream);
+  DocumentStart start;
+  parser.HandleNextDocument(start);
+  if (parser) {
+    parser.HandleNextDocument(start);
     return AnsibleError(
-        absl::StrCat(name, ":", documents[1].Mark().line + 1), "YAML not read",
-        "---", "there is a second document, and Ansible reads one; join them");
+        absl::StrCat(name, ":", start.line() + 1), "YAML not read", "---",
+        "there is a second document, and Ansible reads one; join them");
   }
-  return documents.empty() ? YAML::Node() : documents.front();
+  return YAML::Load(std::string(text));
 }
 
 }  // namespace

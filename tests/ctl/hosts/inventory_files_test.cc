@@ -179,7 +179,7 @@ TEST(InventoryFilesTest, WhatVariablesSayMustBeReadable) {
       {"specula_host: a:b\n", "web1.yml:1", "HOST"},
       {"ansible_host: a\nb: {\n", "web1.yml:", "YAML not read"},
       {"- ansible_host: a\n", "web1.yml:1", "mapping"},
-      {"ansible_host: a\n---\nb: 1\n", "web1.yml:3", "second document"},
+      {"ansible_host: a\n---\nb: 1\n", "web1.yml:2", "second document"},
   };
   for (const auto& test : kCases) {
     SCOPED_TRACE(test.text);
