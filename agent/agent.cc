@@ -12,26 +12,42 @@
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/version.h"
+#include "lib/rpc/on_behalf.h"
 
 namespace specula::agent {
 namespace {
 
-// Each connection costs two descriptors (gRPC's and the acceptor's).
-constexpr rlim_t kDescriptorsPerConnection = 2;
+// Each connection costs three descriptors: its own, and both ends of the pair
+// by which it goes on to gRPC.
+constexpr rlim_t kDescriptorsPerConnection = 3;
 constexpr rlim_t kOtherDescriptors = 128;
 
 // Longer than any unary call takes: statvfs of a dead NFS server gets 1 s.
 constexpr absl::Duration kLongestUnary = absl::Milliseconds(1500);
 
+// From telling a stream that its caller is not trusted any more to cutting the
+// connection: for the reason to arrive.
+constexpr absl::Duration kLastWords = absl::Milliseconds(500);
+
+// Who asks for health alone, without a certificate.
+constexpr PlaceLimits kHealthPlaces = {.all = 16, .per_source = 16};
+constexpr FrameLimits kHealthFrames = {.resets = {10, 50},
+                                       .pings = {10, 50},
+                                       .settings = {10, 100},
+                                       .others = {10, 50},
+                                       .empty_data = {10, 50},
+                                       .small = {100, 1000},
+                                       .open_streams = 16};
+
 // For a disk that does not answer; less than what the broker still waits.
 constexpr absl::Duration kLongestClose = absl::Seconds(1);
 
 // Raises the soft limit as far as it goes and lowers the caps to what it holds.
-AcceptorLimits FitToDescriptors(AcceptorLimits limits) {
+PlaceLimits FitToDescriptors(PlaceLimits limits) {
   rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return limits;
   const rlim_t wanted =
-      static_cast<rlim_t>(limits.connections) * kDescriptorsPerConnection +
+      static_cast<rlim_t>(limits.all) * kDescriptorsPerConnection +
       kOtherDescriptors;
   if (files.rlim_cur < wanted) {
     files.rlim_cur = std::min(wanted, files.rlim_max);
@@ -41,16 +57,15 @@ AcceptorLimits FitToDescriptors(AcceptorLimits limits) {
     const rlim_t spare = files.rlim_cur > 2 * kOtherDescriptors
                              ? files.rlim_cur - kOtherDescriptors
                              : files.rlim_cur / 2;
-    limits.connections = static_cast<int>(
+    limits.all = static_cast<int>(
         std::max<rlim_t>(1, spare / kDescriptorsPerConnection));
     Log(LogLevel::kWarning,
         "fewer connections than configured: too few descriptors",
-        {{"max_connections", limits.connections},
-         {"rlimit_nofile", files.rlim_cur}});
+        {{"max_connections", limits.all}, {"rlimit_nofile", files.rlim_cur}});
   }
   // One source never gets all, or it would shut everybody else out.
-  limits.connections_per_source = std::min(
-      limits.connections_per_source, std::max(1, limits.connections * 3 / 4));
+  limits.per_source =
+      std::min(limits.per_source, std::max(1, limits.all * 3 / 4));
   return limits;
 }
 
@@ -68,13 +83,31 @@ Agent::Agent(const Options& options, std::unique_ptr<TlsMaterial> material,
       about_(FactsOf(options), *material_, audit_),
       broker_(loop_, std::move(broker), std::move(lost)),
       tails_(loop_),
-      gate_([material = material_.get()] { return material->trust(); },
-            [this](absl::string_view path, const Caller* caller,
-                   const absl::Status& why) {
-              denials_.Denied(path, caller, why);
-            }),
+      gate_(
+          peers_, [material = material_.get()] { return material->trust(); },
+          [this](absl::string_view path, const Peer* peer,
+                 const absl::Status& why) {
+            denials_.Denied(path,
+                            peer == nullptr ? nullptr : peer->caller.get(),
+                            peer == nullptr ? "" : peer->address, why);
+          }),
       service_({loop_, slow_, sampler_, streams_, gate_, broker_, tails_,
-                audit_, about_}) {}
+                audit_, about_}),
+      relay_(peers_, [this](const Peer& peer, const absl::Status& why) {
+        cuts_(LogLevel::kWarning, "a connection is cut",
+              {{"peer", peer.address}, {"reason", why.message()}});
+        denials_.Denied("connection", peer.caller.get(), peer.address, why);
+      }) {}
+
+Acceptor::Tls Agent::Tls() {
+  return {[this] { return material_->context(); },
+          [this](const std::vector<Certificate>& chain) {
+            return JudgeChain(chain, *material_->trust(), absl::Now());
+          },
+          [this](const std::string& address, const absl::Status& why) {
+            denials_.Denied("handshake", nullptr, address, why);
+          }};
+}
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(
     const Options& options, UniqueFd broker,
@@ -86,23 +119,29 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(
   std::unique_ptr<Agent> agent(new Agent(options, std::move(material),
                                          std::move(audit), std::move(broker),
                                          std::move(lost)));
-  Server::Options main{options.listen, FitToDescriptors(options.limits),
-                       options.handshake_timeout};
+  RETURN_IF_ERROR(agent->relay_.Start());
+  const Server::Options main{options.listen,
+                             FitToDescriptors(options.limits),
+                             {},
+                             options.handshake_timeout};
   ASSIGN_OR_RETURN(
       agent->server_,
-      Server::Start(main,
-                    agent->material_->MakeServerCredentials(
-                        agent->gate_.MakeProcessor(),
-                        [denials = &agent->denials_](const absl::Status& why) {
-                          denials->Denied("handshake", nullptr, why);
-                        }),
-                    &agent->service_, agent->loop_));
+      Server::Start(
+          main, agent->Tls(), &agent->service_,
+          [gate = &agent->gate_](grpc::CallbackServerContext& context,
+                                 absl::string_view path) {
+            const absl::Status verdict =
+                gate->Admit(path, context.peer(),
+                            OnBehalfIn(context.client_metadata()))
+                    .status();
+            return verdict.ok() ? absl::UnimplementedError(path) : verdict;
+          },
+          agent->relay_));
   if (!options.health_listen.host.empty()) {
-    Server::Options health{options.health_listen,
-                           {.connections = 16, .connections_per_source = 16},
-                           options.handshake_timeout};
-    absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(
-        health, grpc::InsecureServerCredentials(), nullptr, agent->loop_);
+    const Server::Options health{options.health_listen, kHealthPlaces,
+                                 kHealthFrames, options.handshake_timeout};
+    absl::StatusOr<std::unique_ptr<Server>> server =
+        Server::Start(health, {}, nullptr, {}, agent->relay_);
     if (!server.ok()) {
       agent->Shutdown(absl::ZeroDuration());
       return server.status();
@@ -134,6 +173,13 @@ void Agent::Tick() {
 void Agent::EndUntrusted() {
   streams_.EndIf(
       [this](const Caller& caller) { return gate_.Recheck(caller); });
+  const std::shared_ptr<const Trust> trust = material_->trust();
+  const absl::Time now = absl::Now();
+  peers_.ForEach([&](const std::string& name, const Peer& peer) {
+    if (peer.caller == nullptr) return;
+    absl::Status verdict = StillTrusted(*peer.caller, *trust, now);
+    if (!verdict.ok()) relay_.Cut(name, verdict, kLastWords);
+  });
 }
 
 void Agent::AskBroker() {
@@ -174,6 +220,7 @@ void Agent::Shutdown(absl::Duration grace) {
   server_->Shutdown(
       std::clamp(end - SteadyNow(), absl::ZeroDuration(), kLongestUnary));
   if (health_server_ != nullptr) health_server_->Shutdown(absl::ZeroDuration());
+  relay_.Stop(kLastWords);
   loop_.Stop();
   if (absl::Status closed = audit_.Close(kLongestClose); !closed.ok()) {
     Log(LogLevel::kError, "the audit log could not be closed",
@@ -181,8 +228,11 @@ void Agent::Shutdown(absl::Duration grace) {
   }
 }
 
-absl::Status CheckConfig(const Options& options) {
-  return TlsMaterial::Load(options.tls).status();
+absl::Status CheckConfig(const Options& options,
+                         std::optional<FileReader> reader) {
+  TlsPaths paths = options.tls;
+  paths.reader = std::move(reader);
+  return TlsMaterial::Load(std::move(paths)).status();
 }
 
 }  // namespace specula::agent

@@ -3,9 +3,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agent/border/peers.h"
+#include "agent/border/relay.h"
 #include "agent/front/about_agent.h"
 #include "agent/front/audit_queue.h"
 #include "agent/front/broker_link.h"
@@ -20,6 +23,7 @@
 #include "agent/metrics/sampler.h"
 #include "agent/options.h"
 #include "agent/slow_kinds.h"
+#include "lib/base/log.h"
 #include "lib/base/slow_calls.h"
 
 namespace specula::agent {
@@ -53,8 +57,12 @@ class Agent {
   // any more.
   void Tick();
 
-  // Ends the streams of callers who are not trusted any more. On the loop.
+  // Ends the streams of callers who are not trusted any more, with the reason,
+  // and soon after that their connections. On the loop.
   void EndUntrusted();
+
+  // The TLS of the agent's port.
+  Acceptor::Tls Tls();
 
   // Asks the broker what it is. On the loop.
   void AskBroker();
@@ -75,18 +83,23 @@ class Agent {
   AuditQueue audit_;
   DenialAudit denials_;
   StreamSet streams_;
+  Peers peers_;
   Sampler sampler_;
   AboutAgent about_;
   BrokerLink broker_;
   TailHub tails_;
   Gate gate_;
   Service service_;
+  LimitedLog cuts_;
+  Relay relay_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<Server> health_server_;
 };
 
-// Checks options and files without serving, for --check-config.
-absl::Status CheckConfig(const Options& options);
+// Checks options and files without serving, for --check-config: as `reader`
+// will see them, if the front is to be another user than this process.
+absl::Status CheckConfig(const Options& options,
+                         std::optional<FileReader> reader);
 
 }  // namespace specula::agent
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -15,12 +16,14 @@
 #include "agent/agent.h"
 #include "agent/broker/broker.h"
 #include "agent/broker/stand_in.h"
+#include "agent/broker/users.h"
 #include "agent/directories.h"
 #include "agent/options.h"
 #include "agent/probe/probe.h"
 #include "lib/base/format.h"
 #include "lib/base/log.h"
 #include "lib/base/output.h"
+#include "lib/base/secret_file.h"
 #include "lib/base/service_manager.h"
 #include "lib/base/standard_fds.h"
 #include "lib/base/version.h"
@@ -101,16 +104,29 @@ int RunFront(const Options& options, specula::UniqueFd broker) {
   return 0;
 }
 
+// The user that the front becomes, who reads the files; none if it stays what
+// this process is.
+absl::StatusOr<std::optional<specula::FileReader>> ReaderOfFiles(
+    const Options& options) {
+  if (geteuid() != 0 || options.front_user.empty()) return std::nullopt;
+  specula::agent::UserFiles files;
+  absl::StatusOr<specula::agent::User> user = files.Find(options.front_user);
+  if (!user.ok()) return user.status();
+  return specula::FileReader{user->name, user->uid, user->groups};
+}
+
 // One line for whoever looks at a health check's output.
 int RunProbe(const Options& options) {
   gpr_set_log_function([](gpr_log_func_args*) {});
   absl::Status status = specula::EnforceTlsPolicy();
   auto address = specula::agent::ProbeAddress(options.listen);
   if (status.ok()) status = address.status();
+  auto reader = ReaderOfFiles(options);
+  if (status.ok()) status = reader.status();
   if (status.ok()) {
     status = specula::agent::Probe({*address, options.tls.ca,
                                     options.tls.certificate, options.tls.key,
-                                    options.probe_timeout});
+                                    *std::move(reader), options.probe_timeout});
   }
   if (status.ok()) {
     PrintText(absl::StrCat("serving on ", FormatHostPort(*address), "\n"));
@@ -159,7 +175,10 @@ int main(int argc, char** argv) {
   auto& options = std::get<Options>(parsed);
   if (options.probe) return RunProbe(options);
   if (options.check_config) {
-    absl::Status status = specula::agent::CheckConfig(options);
+    auto reader = ReaderOfFiles(options);
+    absl::Status status = reader.status();
+    if (status.ok())
+      status = specula::agent::CheckConfig(options, *std::move(reader));
     if (!status.ok()) return Fail(status);
     return PrintText("configuration is good\n") == Written::kAll ? 0 : 1;
   }

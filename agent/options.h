@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "agent/broker/ceiling.h"
-#include "agent/front/acceptor.h"
+#include "agent/border/places.h"
 #include "agent/front/tls_material.h"
 #include "lib/base/host_port.h"
 
@@ -20,7 +20,7 @@ struct Options {
   // The listener without TLS that knows nothing but health; no host: none.
   HostPort health_listen;
   TlsPaths tls;
-  AcceptorLimits limits;
+  PlaceLimits limits;
   absl::Duration handshake_timeout = absl::Seconds(10);
   absl::Duration reload_interval =
       absl::Seconds(1);  // how often TLS files are looked at

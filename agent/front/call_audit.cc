@@ -125,11 +125,12 @@ void CallAudit::WriteEnded(audit::Record ended, int64_t sent_bytes) {
 }
 
 void DenialAudit::Denied(absl::string_view rpc, const Caller* caller,
-                         const absl::Status& why) {
+                         absl::string_view address, const absl::Status& why) {
   audit::Record record;
   record.stage = audit::Stage::kDenied;
   record.rpc = std::string(rpc);
   if (caller != nullptr) SetCaller(*caller, record);
+  record.peer = std::string(address);
   record.status_code = why.code();
   record.error = std::string(why.message());
   if (!limiter_->Admit(record)) return;

@@ -7,8 +7,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "agent/border/trust.h"
 #include "agent/front/audit_queue.h"
-#include "agent/front/trust.h"
 #include "lib/audit/limit.h"
 #include "lib/audit/record.h"
 #include "specula/v1/specula.pb.h"
@@ -23,8 +23,7 @@ class CallAudit {
   using Done = AuditQueue::Done;
 
   // `queue` must outlive it. `rpc` is the method's name, `on_behalf` for whom
-  // the caller, a shim, says that it acts, `peer` the caller's address as gRPC
-  // tells it.
+  // the caller, a shim, says that it acts, `peer` the caller's address.
   CallAudit(AuditQueue& queue, absl::string_view rpc, const Caller& caller,
             absl::string_view on_behalf, absl::string_view peer);
 
@@ -53,19 +52,17 @@ class CallAudit {
   bool started_ = false;
 };
 
-// Records that somebody was refused, by the gate or in the handshake: of
-// strangers, so only some of many alike (see audit::Limiter). Not from where:
-// gRPC 1.51 gives its hooks for certificates and for calls no connection, no
-// descriptor and no address, and which of the acceptor's connections it is
-// could only be guessed. Thread-safe.
+// Records that somebody was refused, by the gate or in the handshake, or that
+// his connection was cut, and from where: of strangers, so only some of many
+// alike (see audit::Limiter). Thread-safe.
 class DenialAudit {
  public:
   // `queue` must outlive it.
   explicit DenialAudit(AuditQueue& queue)
       : queue_(queue), limiter_(std::make_shared<audit::Limiter>()) {}
-  // `caller` may be null where nobody is known.
+  // `caller` may be null where nobody is known, `address` empty.
   void Denied(absl::string_view rpc, const Caller* caller,
-              const absl::Status& why);
+              absl::string_view address, const absl::Status& why);
 
  private:
   AuditQueue& queue_;

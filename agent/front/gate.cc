@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <iterator>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "lib/base/format.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
-#include "lib/rpc/grpc_status.h"
 #include "lib/rpc/on_behalf.h"
 
 namespace specula::agent {
@@ -40,7 +38,6 @@ constexpr Rule kRules[] = {
     {"/grpc.health.v1.Health/Watch", Least::kAnyone},
 };
 
-constexpr size_t kMostCallers = 4096;
 constexpr size_t kMostOnBehalfBytes = 64;
 
 const Rule* FindRule(absl::string_view path) {
@@ -63,30 +60,6 @@ bool Allows(Least least, Role role) {
   }
   return false;
 }
-
-class Processor : public grpc::AuthMetadataProcessor {
- public:
-  explicit Processor(Gate& gate) : gate_(gate) {}
-
-  // Runs on the thread that read the headers instead of one of a pool.
-  bool IsBlocking() const override { return false; }
-
-  grpc::Status Process(const InputMetadata& metadata,
-                       grpc::AuthContext* context, OutputMetadata*,
-                       OutputMetadata*) override {
-    auto path = metadata.find(":path");
-    if (path == metadata.end() || context == nullptr) {
-      return grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "no method");
-    }
-    const absl::string_view name(path->second.data(), path->second.size());
-    absl::StatusOr<std::shared_ptr<const Caller>> caller =
-        gate_.Admit(name, *context, OnBehalfIn(metadata));
-    return ToGrpc(caller.status());
-  }
-
- private:
-  Gate& gate_;
-};
 
 }  // namespace
 
@@ -131,23 +104,10 @@ bool IsMutating(absl::string_view path) {
   return rule == nullptr || rule->least == Least::kOperator;
 }
 
-Gate::Gate(CurrentTrust current_trust, OnDenied denied)
-    : current_trust_(std::move(current_trust)), denied_(std::move(denied)) {}
-
-absl::StatusOr<std::shared_ptr<const Caller>> Gate::FindCaller(
-    absl::string_view pem, const Trust& trust) {
-  {
-    absl::MutexLock lock(&mutex_);
-    auto known = callers_.find(pem);
-    if (known != callers_.end()) return known->second;
-  }
-  ASSIGN_OR_RETURN(Caller judged, JudgeCertificate(pem, trust, absl::Now()));
-  auto caller = std::make_shared<const Caller>(std::move(judged));
-  absl::MutexLock lock(&mutex_);
-  if (callers_.size() >= kMostCallers) callers_.clear();
-  callers_.try_emplace(std::string(pem), caller);
-  return caller;
-}
+Gate::Gate(const Peers& peers, CurrentTrust current_trust, OnDenied denied)
+    : peers_(peers),
+      current_trust_(std::move(current_trust)),
+      denied_(std::move(denied)) {}
 
 absl::Status Gate::Judge(absl::string_view path, const Caller& caller,
                          absl::string_view on_behalf,
@@ -167,29 +127,26 @@ absl::Status Gate::Judge(absl::string_view path, const Caller& caller,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<const Caller>> Gate::Admit(
-    absl::string_view path, const grpc::AuthContext& context,
-    absl::string_view on_behalf) {
-  const std::vector<grpc::string_ref> pems =
-      context.FindPropertyValues("x509_pem_cert");
-  absl::StatusOr<std::shared_ptr<const Caller>> caller =
-      absl::PermissionDeniedError("the connection has no client certificate");
-  std::shared_ptr<const Trust> trust = current_trust_();
-  if (pems.size() == 1)
-    caller = FindCaller({pems[0].data(), pems[0].size()}, *trust);
-  absl::Status verdict =
-      caller.ok() ? Judge(path, **caller, on_behalf, *trust) : caller.status();
-  if (verdict.ok()) return caller;
-  if (denied_) denied_(path, caller.ok() ? caller->get() : nullptr, verdict);
+absl::StatusOr<std::shared_ptr<const Peer>> Gate::Admit(
+    absl::string_view path, absl::string_view grpc_peer,
+    absl::string_view on_behalf) const {
+  std::shared_ptr<const Peer> peer = peers_.Find(grpc_peer);
+  absl::Status verdict;
+  if (peer == nullptr) {
+    verdict = absl::PermissionDeniedError("the connection is closed");
+  } else if (peer->caller == nullptr) {
+    verdict =
+        absl::PermissionDeniedError("the connection has no client certificate");
+  } else {
+    verdict = Judge(path, *peer->caller, on_behalf, *current_trust_());
+  }
+  if (verdict.ok()) return peer;
+  if (denied_) denied_(path, peer.get(), verdict);
   return verdict;
 }
 
 absl::Status Gate::Recheck(const Caller& caller) const {
   return StillTrusted(caller, *current_trust_(), absl::Now());
-}
-
-std::shared_ptr<grpc::AuthMetadataProcessor> Gate::MakeProcessor() {
-  return std::make_shared<Processor>(*this);
 }
 
 }  // namespace specula::agent

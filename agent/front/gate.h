@@ -1,20 +1,14 @@
 #ifndef SPECULA_AGENT_FRONT_GATE_H_
 #define SPECULA_AGENT_FRONT_GATE_H_
 
-#include <grpcpp/security/auth_context.h>
-#include <grpcpp/security/auth_metadata_processor.h>
-
 #include <functional>
 #include <memory>
-#include <string>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
-#include "agent/front/trust.h"
+#include "agent/border/peers.h"
+#include "agent/border/trust.h"
 
 namespace specula::agent {
 
@@ -34,47 +28,41 @@ absl::Status CheckOnBehalf(absl::string_view path, Role role,
 // that fail closed when the agent cannot tell whom it still trusts. Pure.
 bool IsMutating(absl::string_view path);
 
-// The one place where it is decided who may call what. It stands before every
-// handler, for known and unknown methods alike, as gRPC runs it on the headers
-// of each call. Thread-safe.
+// The one place where it is decided who may call what. Each handler begins with
+// Admit, and what has no handler ends with it; gRPC's own health service has
+// none but the connection, of which the caller is known to be anyone with a
+// role. A test calls every method of the contract by a caller who may not.
+// Thread-safe.
 class Gate {
  public:
   using CurrentTrust = std::function<std::shared_ptr<const Trust>()>;
 
-  // Told of every refusal: the method, who asked (null if nobody is known),
-  // why.
-  using OnDenied = std::function<void(
-      absl::string_view path, const Caller* caller, const absl::Status& why)>;
+  // Told of every refusal: the method, who asked from where (null if nobody is
+  // known), why.
+  using OnDenied = std::function<void(absl::string_view path, const Peer* peer,
+                                      const absl::Status& why)>;
 
   // `current_trust` is asked at each call, from any thread; never gives null.
-  // So is `denied`, which may be empty.
-  explicit Gate(CurrentTrust current_trust, OnDenied denied = {});
+  // So is `denied`, which may be empty. `peers` must outlive the gate.
+  Gate(const Peers& peers, CurrentTrust current_trust, OnDenied denied = {});
 
-  // The caller of a connection, if it may call `path` now, for whom it says.
-  absl::StatusOr<std::shared_ptr<const Caller>> Admit(
-      absl::string_view path, const grpc::AuthContext& context,
-      absl::string_view on_behalf) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Who is at the other end of the connection `grpc_peer`
+  // (ServerContext::peer), if he may call `path` now, for whom he says. Its
+  // caller is not null.
+  absl::StatusOr<std::shared_ptr<const Peer>> Admit(
+      absl::string_view path, absl::string_view grpc_peer,
+      absl::string_view on_behalf) const;
 
   // Whether a caller admitted before may go on, for open streams.
   absl::Status Recheck(const Caller& caller) const;
 
-  // What gRPC runs before every handler. Must not outlive the gate.
-  std::shared_ptr<grpc::AuthMetadataProcessor> MakeProcessor();
-
  private:
-  absl::StatusOr<std::shared_ptr<const Caller>> FindCaller(
-      absl::string_view pem, const Trust& trust) ABSL_LOCKS_EXCLUDED(mutex_);
-
   absl::Status Judge(absl::string_view path, const Caller& caller,
                      absl::string_view on_behalf, const Trust& trust) const;
 
+  const Peers& peers_;
   const CurrentTrust current_trust_;
   const OnDenied denied_;
-  absl::Mutex mutex_;
-  // Parsing a certificate costs more than a whole call, so what was read from
-  // one is kept; whether it is trusted is decided anew each time.
-  absl::flat_hash_map<std::string, std::shared_ptr<const Caller>> callers_
-      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace specula::agent

@@ -1,25 +1,29 @@
 #include "agent/front/server.h"
 
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/server_credentials.h>
 
 #include <chrono>
-#include <future>
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "lib/rpc/grpc_status.h"
 #include "lib/rpc/message_limits.h"
 
 namespace specula::agent {
 namespace {
 
 constexpr int kMostMetadataBytes = 8 << 10;
-constexpr int kMostStreamsPerConnection = 128;
 
 // A caller that has gone without a word is found out in half a minute; while
 // output is on its way to it, by the socket (see socket.cc).
 constexpr absl::Duration kKeepalive = absl::Seconds(20);
 constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(10);
 constexpr absl::Duration kLeastPingInterval = absl::Seconds(5);
+
+// After this a connection takes no new calls; callers make another one. Those
+// that are open may go on as long again.
+constexpr absl::Duration kGreatestAge = absl::Hours(12);
 
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
@@ -32,7 +36,7 @@ void SetLimits(const Server::Options& options, grpc::ServerBuilder& builder) {
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMostMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
-                             kMostStreamsPerConnection);
+                             static_cast<int>(options.frames.open_streams / 2));
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                              Milliseconds(options.handshake_timeout));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
@@ -42,32 +46,45 @@ void SetLimits(const Server::Options& options, grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
       Milliseconds(kLeastPingInterval));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                             Milliseconds(kGreatestAge));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+                             Milliseconds(kGreatestAge));
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(
-    const Options& options,
-    std::shared_ptr<grpc::ServerCredentials> credentials,
-    grpc::Service* service, EventLoop& loop) {
-  std::unique_ptr<Server> server(new Server(loop));
+grpc::ServerGenericBidiReactor* Server::Rest::CreateReactor(
+    grpc::GenericCallbackServerContext* context) {
+  class Refusal final : public grpc::ServerGenericBidiReactor {
+   public:
+    explicit Refusal(const absl::Status& why) { Finish(ToGrpc(why)); }
+    void OnDone() override { delete this; }
+  };
+  return new Refusal(unknown_ == nullptr
+                         ? absl::UnimplementedError("there is only health here")
+                         : unknown_(*context, context->method()));
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
+                                                      Acceptor::Tls tls,
+                                                      grpc::Service* service,
+                                                      Unknown unknown,
+                                                      Relay& relay) {
+  std::unique_ptr<Server> server(new Server(std::move(unknown)));
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetLimits(options, builder);
-  if (service != nullptr) {
-    builder.RegisterService(service);
-  } else {
-    // Without any service gRPC would poll none of its queues.
-    builder.RegisterCallbackGenericService(&server->nothing_);
-  }
+  if (service != nullptr) builder.RegisterService(service);
+  builder.RegisterCallbackGenericService(&server->rest_);
   server->hand_over_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      std::move(credentials));
+      grpc::InsecureServerCredentials());
   // The port is taken first: if it is in use, nothing else is begun.
   ASSIGN_OR_RETURN(
       server->acceptor_,
-      Acceptor::Listen(options.listen, options.limits, loop,
+      Acceptor::Listen(options, std::move(tls), relay,
                        [hand_over = server->hand_over_.get()](UniqueFd socket) {
                          grpc::experimental::ExternalConnectionAcceptor::
                              NewConnectionParameters connection;
@@ -77,7 +94,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr)
     return absl::InternalError("gRPC could not start a server");
-  loop.Post([acceptor = server->acceptor_.get()] { acceptor->Start(); });
+  server->acceptor_->Start();
   return server;
 }
 
@@ -85,12 +102,7 @@ Server::~Server() = default;
 
 void Server::StopAccepting() {
   server_->GetHealthCheckService()->SetServingStatus(false);
-  std::promise<void> stopped;
-  loop_.Post([&] {
-    acceptor_->Stop();
-    stopped.set_value();
-  });
-  stopped.get_future().wait();
+  acceptor_->Stop();
 }
 
 void Server::Shutdown(absl::Duration grace) {

@@ -18,7 +18,7 @@
 namespace specula::agent {
 
 // The table of the RPCs: each method says where it runs and who does the work.
-// Methods without a row here answer UNIMPLEMENTED, after the gate. Handlers run
+// Methods without a row here are denied: see Server::Unknown. Handlers run
 // on gRPC's threads, as every hop to another costs more than most answers, and
 // do not block: what may runs on the threads of SlowCalls.
 class Service final : public v1::Specula::CallbackService {
@@ -73,12 +73,20 @@ class Service final : public v1::Specula::CallbackService {
   // thread.
   void WhenPrimed(unsigned kinds, std::function<void()> answer);
 
-  // Who calls. The gate has let the call in already; here it tells who it was,
-  // and a wiring mistake cannot open a door.
-  absl::StatusOr<std::shared_ptr<const Caller>> CallerOf(
-      grpc::CallbackServerContext* context, absl::string_view path);
+  using PeerPtr = std::shared_ptr<const Peer>;
+
+  // Every handler begins with one of these two: they ask the gate for `path`,
+  // and do the work (void(reactor, peer), or a reactor that is made of a peer)
+  // only for whom it lets in.
+  template <typename Work>
+  grpc::ServerUnaryReactor* Admit(grpc::CallbackServerContext* context,
+                                  absl::string_view path, Work work);
+  template <typename Response, typename Make>
+  grpc::ServerWriteReactor<Response>* AdmitStream(
+      grpc::CallbackServerContext* context, absl::string_view path, Make make);
+
   CallAudit AuditOf(grpc::CallbackServerContext* context, absl::string_view rpc,
-                    const Caller& caller);
+                    const Peer& peer);
 
   const Context context_;
   BaselineSet shared_{kSharedPolicy};  // of all unary calls

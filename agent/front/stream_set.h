@@ -3,7 +3,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
-#include "agent/front/trust.h"
+#include "agent/border/trust.h"
 
 namespace specula::agent {
 

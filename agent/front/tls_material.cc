@@ -1,11 +1,6 @@
 #include "agent/front/tls_material.h"
 
-#include <fcntl.h>
-#include <grpcpp/security/tls_certificate_provider.h>
-#include <grpcpp/security/tls_credentials_options.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -16,14 +11,9 @@
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
-#include "lib/rpc/tls_policy.h"
 
 namespace specula::agent {
 namespace {
-
-// How often gRPC reads the published files; it is the greater part of what an
-// idle agent costs.
-constexpr unsigned kGrpcRefreshSeconds = 3;
 
 // A file that was written less than this ago is read at each Poll, as a second
 // write may fall within the granularity of the file system's clock.
@@ -43,10 +33,6 @@ absl::Status WithPath(const absl::Status& status, const std::string& path) {
                       absl::StrCat(path, ": ", status.message()));
 }
 
-std::string DescriptorPath(const UniqueFd& fd) {
-  return absl::StrCat("/proc/self/fd/", fd.get());
-}
-
 }  // namespace
 
 TlsMaterial::TlsMaterial(TlsPaths paths) {
@@ -54,6 +40,7 @@ TlsMaterial::TlsMaterial(TlsPaths paths) {
   certificate_.path = std::move(paths.certificate);
   key_.path = std::move(paths.key);
   key_.secret = true;
+  key_.reader = std::move(paths.reader);
   denylist_.path = std::move(paths.denylist);
 }
 
@@ -76,8 +63,8 @@ TlsMaterial::Look TlsMaterial::LookAt(const File& file) {
   // time.
   Look look{Mark(file.path), std::nullopt};
   if (look.mark.empty() || look.mark != file.mark) {
-    look.content =
-        file.secret ? ReadSecretFile(file.path) : ReadFile(file.path);
+    look.content = file.secret ? ReadSecretFileFor(file.reader, file.path)
+                               : ReadFile(file.path);
   }
   return look;
 }
@@ -115,39 +102,24 @@ absl::StatusOr<TlsMaterial::Checked> TlsMaterial::CheckIdentity() const {
         RoleName(identity->role),
         "); make one with: specula pki agent DIR NAME"));
   }
-  return Checked{*ca_.content,
-                 absl::StrCat(*key_.content, "\n", *certificate_.content),
-                 *std::move(identity), certificate->not_after};
-}
-
-absl::Status TlsMaterial::Publish(const std::string& content, UniqueFd& place) {
-  UniqueFd file(memfd_create("specula-tls", MFD_CLOEXEC));
-  if (!file.valid()) return absl::ErrnoToStatus(errno, "memfd_create");
-  if (write(file.get(), content.data(), content.size()) !=
-      static_cast<ssize_t>(content.size())) {
-    return absl::ErrnoToStatus(errno, "writing to a memfd");
-  }
-  // gRPC opens the file once for the key and once for the certificate, and
-  // takes them for a pair if the time of change, in whole seconds, is the same
-  // before and after. So every generation has a second of its own.
-  const timespec times[2] = {{++published_count_, 0}, {published_count_, 0}};
-  if (futimens(file.get(), times) != 0)
-    return absl::ErrnoToStatus(errno, "futimens");
-  if (!place.valid()) {
-    place = std::move(file);
-  } else if (dup3(file.get(), place.get(), O_CLOEXEC) < 0) {
-    return absl::ErrnoToStatus(errno, "dup3");
-  }
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::vector<Certificate> roots,
+                   ParseCertificatesPem(*ca_.content));
+  absl::flat_hash_set<std::string> authorities;
+  for (Certificate& root : roots) authorities.insert(std::move(root.sha256));
+  ASSIGN_OR_RETURN(
+      std::shared_ptr<const TlsContext> context,
+      TlsContext::Make(*ca_.content, *certificate_.content, *key_.content));
+  return Checked{std::move(context), *std::move(identity),
+                 std::move(authorities), certificate->not_after};
 }
 
 absl::Status TlsMaterial::TakeIdentity() {
   ASSIGN_OR_RETURN(Checked checked, CheckIdentity());
-  RETURN_IF_ERROR(Publish(checked.roots_pem, published_roots_));
-  RETURN_IF_ERROR(Publish(checked.identity_pem, published_identity_));
   absl::MutexLock lock(&mutex_);
+  context_ = std::move(checked.context);
   auto trust = std::make_shared<Trust>(trust_ == nullptr ? Trust() : *trust_);
   trust->trust_domain = checked.identity.trust_domain;
+  trust->authorities = std::move(checked.authorities);
   trust_ = std::move(trust);
   ++state_.generation;
   state_.expire_time = checked.expire_time;
@@ -191,7 +163,7 @@ void TlsMaterial::Poll(SlowCalls& slow, EventLoop& loop,
   if (looking_) return;
   looking_ = true;
   const auto without_content = [](const File& file) {
-    return File{file.path, file.secret, file.mark, std::string()};
+    return File{file.path, file.secret, file.reader, file.mark, std::string()};
   };
   auto identity = std::make_shared<Group>();
   for (const File* file : {&ca_, &certificate_, &key_})
@@ -287,6 +259,11 @@ void TlsMaterial::SetError() {
   }
 }
 
+std::shared_ptr<const TlsContext> TlsMaterial::context() const {
+  absl::MutexLock lock(&mutex_);
+  return context_;
+}
+
 std::shared_ptr<const Trust> TlsMaterial::trust() const {
   absl::MutexLock lock(&mutex_);
   return trust_;
@@ -295,38 +272,6 @@ std::shared_ptr<const Trust> TlsMaterial::trust() const {
 TlsMaterial::State TlsMaterial::state() const {
   absl::MutexLock lock(&mutex_);
   return state_;
-}
-
-std::shared_ptr<grpc::ServerCredentials> TlsMaterial::MakeServerCredentials(
-    const std::shared_ptr<grpc::AuthMetadataProcessor>& processor,
-    std::function<void(const absl::Status&)> refused) {
-  const std::string identity = DescriptorPath(published_identity_);
-  auto provider =
-      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-          identity, identity, DescriptorPath(published_roots_),
-          kGrpcRefreshSeconds);
-  grpc::experimental::TlsServerCredentialsOptions options(provider);
-  options.watch_root_certs();
-  options.watch_identity_key_cert_pairs();
-  options.set_cert_request_type(
-      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.set_check_call_host(false);
-  options.set_certificate_verifier(
-      MakePeerVerifier([this, refused = std::move(refused)](
-                           absl::string_view, absl::string_view pem) {
-        absl::StatusOr<Caller> caller =
-            JudgeCertificate(pem, *trust(), absl::Now());
-        if (!caller.ok()) {
-          refusals_(LogLevel::kWarning, "handshake refused",
-                    {{"reason", caller.status().message()}});
-          refused(caller.status());
-        }
-        return caller.status();
-      }));
-  std::shared_ptr<grpc::ServerCredentials> credentials =
-      grpc::experimental::TlsServerCredentials(options);
-  credentials->SetAuthMetadataProcessor(processor);
-  return credentials;
 }
 
 }  // namespace specula::agent

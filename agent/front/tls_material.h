@@ -1,9 +1,6 @@
 #ifndef SPECULA_AGENT_FRONT_TLS_MATERIAL_H_
 #define SPECULA_AGENT_FRONT_TLS_MATERIAL_H_
 
-#include <grpcpp/security/auth_metadata_processor.h>
-#include <grpcpp/security/server_credentials.h>
-
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -12,15 +9,16 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "agent/border/tls_session.h"
+#include "agent/border/trust.h"
 #include "agent/front/event_loop.h"
-#include "agent/front/trust.h"
-#include "lib/base/log.h"
+#include "lib/base/secret_file.h"
 #include "lib/base/slow_calls.h"
-#include "lib/base/unique_fd.h"
 
 namespace specula::agent {
 
@@ -30,17 +28,14 @@ struct TlsPaths {
   std::string certificate;  // the leaf first, then intermediates
   std::string key;
   std::string denylist;  // empty: none
+  // Who will read them, if it is not this process.
+  std::optional<FileReader> reader = {};
 };
 
 // The TLS files of a running agent. They are read again when they change; only
 // material that would work (it parses, the key belongs to the certificate, the
 // chain verifies, nothing is expired, the identity is an agent's) takes the
 // place of what is in use.
-//
-// gRPC reads material from files by itself, and dies of an empty one. So what
-// was checked is published in anonymous memory files (memfd), which gRPC sees
-// as /proc/self/fd/N and which are replaced in one step by dup3(2): it never
-// sees a half-written file, and no copy of the key is ever on a disk.
 class TlsMaterial {
  public:
   // Reads and checks everything. Errors name the file and what is wrong.
@@ -53,13 +48,8 @@ class TlsMaterial {
   // the denylist is as one that cannot be read. Both must outlive it.
   void Poll(SlowCalls& slow, EventLoop& loop, std::function<void()> changed);
 
-  // TLS 1.3 with a client certificate required, checked against trust();
-  // `processor` runs before every handler; `refused` is told, on any thread,
-  // why a certificate was not accepted in the handshake. The material must
-  // outlive the server.
-  std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(
-      const std::shared_ptr<grpc::AuthMetadataProcessor>& processor,
-      std::function<void(const absl::Status&)> refused);
+  // What a handshake that begins now is done by; never null. Thread-safe.
+  std::shared_ptr<const TlsContext> context() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // By what callers are judged now; never null. Thread-safe.
   std::shared_ptr<const Trust> trust() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -77,13 +67,14 @@ class TlsMaterial {
   struct File {
     std::string path;
     bool secret = false;
+    std::optional<FileReader> reader;  // of a secret
     std::string mark;
     absl::StatusOr<std::string> content;
   };
   struct Checked {
-    std::string roots_pem;
-    std::string identity_pem;  // key and chain
+    std::shared_ptr<const TlsContext> context;
     Identity identity;
+    absl::flat_hash_set<std::string> authorities;
     absl::Time expire_time;
   };
 
@@ -117,18 +108,15 @@ class TlsMaterial {
   absl::Status TakeDenylist() ABSL_LOCKS_EXCLUDED(mutex_);
   void TakeNewIdentity();
   void TakeNewDenylist();
-  absl::Status Publish(const std::string& content, UniqueFd& place);
   void SetError() ABSL_LOCKS_EXCLUDED(mutex_);
 
   File ca_, certificate_, key_, denylist_;
-  UniqueFd published_roots_, published_identity_;
-  int64_t published_count_ = 0;
   bool looking_ = false;
   absl::Status identity_error_, denylist_error_;
   absl::Status identity_hang_, denylist_hang_;
-  LimitedLog refusals_;
 
   mutable absl::Mutex mutex_;
+  std::shared_ptr<const TlsContext> context_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const Trust> trust_ ABSL_GUARDED_BY(mutex_);
   State state_ ABSL_GUARDED_BY(mutex_);
 };

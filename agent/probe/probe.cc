@@ -35,7 +35,8 @@ absl::StatusOr<Material> LoadMaterial(const ProbeOptions& options) {
   Material material;
   ASSIGN_OR_RETURN(material.roots, ReadFile(options.ca));
   ASSIGN_OR_RETURN(material.certificate, ReadFile(options.certificate));
-  ASSIGN_OR_RETURN(material.key, ReadSecretFile(options.key));
+  ASSIGN_OR_RETURN(material.key,
+                   ReadSecretFileFor(options.reader, options.key));
   absl::Status status = CheckMaterial(material.roots, material.certificate,
                                       material.key, absl::Now());
   absl::StatusOr<Certificate> certificate =

@@ -1,12 +1,14 @@
 #ifndef SPECULA_AGENT_PROBE_PROBE_H_
 #define SPECULA_AGENT_PROBE_PROBE_H_
 
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "lib/base/host_port.h"
+#include "lib/base/secret_file.h"
 
 // Asks the agent that runs on this machine whether it serves, for whoever
 // watches over it: a container's health check, a kubelet. "The process is up"
@@ -23,6 +25,8 @@ struct ProbeOptions {
   std::string ca;
   std::string certificate;
   std::string key;
+  // As whom the agent reads them, if it is not this process.
+  std::optional<FileReader> reader = {};
   // For all of it.
   absl::Duration timeout = absl::Seconds(5);
 };

@@ -230,6 +230,8 @@ check() {
       *) if [ -e "$path" ]; then cp "$path" "$work/check/$name" || return 1; fi ;;
     esac
   done
+  # As it will lie there: judged for the user that reads it.
+  if has_user && [ -e "$work/check/key" ]; then chown specula: "$work/check/key" || return 1; fi
   set -- --config "$work/check/config" --ca "$work/check/ca" --cert "$work/check/cert" --key "$work/check/key"
   [ ! -e "$work/check/denylist" ] || set -- "$@" --denylist "$work/check/denylist"
   why=$("$program" "$@" --check-config 2>&1 </dev/null)

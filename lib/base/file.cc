@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "lib/base/secret_file.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/unique_fd.h"
 
@@ -31,7 +32,20 @@ absl::StatusOr<UniqueFd> OpenForReading(const std::string& path) {
   return fd;
 }
 
-absl::Status CheckSecret(int fd, const std::string& path) {
+bool Contains(const std::vector<gid_t>& groups, gid_t group) {
+  return std::find(groups.begin(), groups.end(), group) != groups.end();
+}
+
+// Whether the one who is meant, not this process, can read it.
+bool CanRead(const FileReader& reader, const struct stat& info) {
+  if (reader.user == 0) return true;
+  if (info.st_uid == reader.user) return (info.st_mode & S_IRUSR) != 0;
+  return (info.st_mode & S_IRGRP) != 0 && Contains(reader.groups, info.st_gid);
+}
+
+absl::Status CheckSecret(int fd, const std::string& path,
+                         const std::optional<FileReader>& reader) {
+  const uid_t user = reader ? reader->user : geteuid();
   struct stat info;
   if (fstat(fd, &info) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("fstat(", path, ")"));
@@ -40,21 +54,28 @@ absl::Status CheckSecret(int fd, const std::string& path) {
     return absl::PermissionDeniedError(
         absl::StrCat(path, " is not a regular file"));
   }
-  if (info.st_uid != geteuid() && info.st_uid != 0) {
+  if (info.st_uid != user && info.st_uid != 0) {
     return absl::PermissionDeniedError(
         absl::StrFormat("%s holds a secret but belongs to user %d; it must "
                         "belong to user %d or root",
-                        path, info.st_uid, geteuid()));
+                        path, info.st_uid, user));
   }
   const bool others = (info.st_mode & S_IRWXO) != 0;
-  const bool foreign_group =
-      (info.st_mode & S_IRWXG) != 0 && !IsOwnGroup(info.st_gid);
+  const bool own_group =
+      reader ? Contains(reader->groups, info.st_gid) : IsOwnGroup(info.st_gid);
+  const bool foreign_group = (info.st_mode & S_IRWXG) != 0 && !own_group;
   const bool group_writes = (info.st_mode & S_IWGRP) != 0;
   if (others || foreign_group || group_writes) {
     return absl::PermissionDeniedError(absl::StrFormat(
         "%s holds a secret but others may access it (mode %04o); "
         "run: chmod 600 %s",
         path, info.st_mode & 07777, path));
+  }
+  if (reader && !CanRead(*reader, info)) {
+    return absl::PermissionDeniedError(absl::StrFormat(
+        "%s cannot be read by the user %s, as whom the agent reads it; run: "
+        "chown %s %s",
+        path, reader->name, reader->name, path));
   }
   return absl::OkStatus();
 }
@@ -110,8 +131,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 
 absl::StatusOr<std::string> ReadSecretFile(const std::string& path,
                                            size_t max_bytes) {
+  return ReadSecretFileFor(std::nullopt, path, max_bytes);
+}
+
+absl::StatusOr<std::string> ReadSecretFileFor(
+    const std::optional<FileReader>& reader, const std::string& path,
+    size_t max_bytes) {
   ASSIGN_OR_RETURN(UniqueFd fd, OpenForReading(path));
-  RETURN_IF_ERROR(CheckSecret(fd.get(), path));
+  RETURN_IF_ERROR(CheckSecret(fd.get(), path, reader));
   return ReadAll(fd.get(), path, max_bytes);
 }
 

@@ -273,8 +273,22 @@ OSSL_LIB_CTX* WithoutAlgorithms() {
   return context;
 }
 
-// Not ReadX509Pem: what follows the first certificate does not matter here, nor
-// does the key in it.
+// Null, with OpenSSL's reason, if the bytes are no certificate. The key in it
+// does not matter.
+X509Ptr ReadDer(const unsigned char* der, long size) {
+  X509* x509 = X509_new_ex(WithoutAlgorithms(), /*propq=*/nullptr);
+  if (x509 == nullptr) return nullptr;
+  // Not d2i_X509: that judges the extensions as well, with a digest. Frees what
+  // it was given when it fails.
+  if (ASN1_item_d2i(reinterpret_cast<ASN1_VALUE**>(&x509), &der, size,
+                    ASN1_ITEM_rptr(X509)) == nullptr) {
+    return nullptr;
+  }
+  ERR_clear_error();  // that the key could not be decoded
+  return X509Ptr(x509);
+}
+
+// Not ReadX509Pem: what follows the first certificate does not matter here.
 absl::StatusOr<X509Ptr> ReadFirstPem(absl::string_view pem) {
   ERR_clear_error();
   BioPtr bio = ReadingBio(pem);
@@ -287,16 +301,8 @@ absl::StatusOr<X509Ptr> ReadFirstPem(absl::string_view pem) {
                          bio.get(), RefusePassword, &asked) == 1;
   const OpenSslBytes owner(der);
   if (is_pem) {
-    X509* x509 = X509_new_ex(WithoutAlgorithms(), /*propq=*/nullptr);
-    if (x509 == nullptr) return OpenSslInternal("certificate");
-    const unsigned char* next = der;
-    // Not d2i_X509: that judges the extensions as well, with a digest. Frees
-    // what it was given when it fails.
-    if (ASN1_item_d2i(reinterpret_cast<ASN1_VALUE**>(&x509), &next, size,
-                      ASN1_ITEM_rptr(X509)) != nullptr) {
-      ERR_clear_error();  // that the key could not be decoded
-      return X509Ptr(x509);
-    }
+    X509Ptr x509 = ReadDer(der, size);
+    if (x509 != nullptr) return x509;
   }
   return absl::InvalidArgumentError(
       absl::StrCat("holds no PEM certificate that parses: ", OpenSslReason()));
@@ -328,6 +334,17 @@ bool IsFor(X509* x509, const std::string& host) {
 
 absl::StatusOr<Certificate> ParseCertificatePem(absl::string_view pem) {
   ASSIGN_OR_RETURN(X509Ptr x509, ReadFirstPem(pem));
+  return Describe(x509.get());
+}
+
+absl::StatusOr<Certificate> ParseCertificateDer(absl::string_view der) {
+  ERR_clear_error();
+  X509Ptr x509 = ReadDer(reinterpret_cast<const unsigned char*>(der.data()),
+                         static_cast<long>(der.size()));
+  if (x509 == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no certificate that parses: ", OpenSslReason()));
+  }
   return Describe(x509.get());
 }
 

@@ -37,6 +37,10 @@ struct Certificate {
 // positive.
 absl::StatusOr<Certificate> ParseCertificatePem(absl::string_view pem);
 
+// As ParseCertificatePem, of a certificate in DER; bytes after it do not
+// matter.
+absl::StatusOr<Certificate> ParseCertificateDer(absl::string_view der);
+
 // Reads every certificate of a PEM text, at least one, in order.
 absl::StatusOr<std::vector<Certificate>> ParseCertificatesPem(
     absl::string_view pem);

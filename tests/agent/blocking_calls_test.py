@@ -15,7 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 LIST = os.path.join(HERE, "blocking_calls.txt")
 
 # Folders whose calls are listed, below the root.
-ROOMS = ("agent/broker", "agent/front", "agent/metrics", "agent/proc", "agent/tail")
+ROOMS = ("agent/border", "agent/broker", "agent/front", "agent/metrics", "agent/proc", "agent/tail")
 
 # System calls, and functions that make them, that may wait for a disk, a server, a process or a thread.
 CALLS = """

@@ -55,7 +55,7 @@ TEST(FactsTest, ListsDoNotRunIntoEachOther) {
 
 TEST(FactsTest, LimitsChangeTheConfigurationOnly) {
   Options options;
-  options.limits.connections = 7;
+  options.limits.all = 7;
   EXPECT_EQ(FactsOf(options).ceiling_hash, FactsOf(Options()).ceiling_hash);
   EXPECT_NE(FactsOf(options).configuration_hash,
             FactsOf(Options()).configuration_hash);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -333,6 +334,31 @@ TEST(AgentOptionsTest, KeyReadableByTheOwnGroupIsTaken) {
   const Pki pki;
   ASSERT_EQ(chmod(pki.File("localhost.key").c_str(), 0440), 0);
   EXPECT_EQ(StartAgent(pki, {"--check-config"}).exit_code, 0);
+}
+
+// By root, as an operator does, with the key that the packages lay down for the
+// user of the front.
+TEST(AgentOptionsTest, FilesAreJudgedAsTheFrontWillReadThem) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  const Pki pki;
+  const passwd* front = getpwnam("nobody");
+  ASSERT_NE(front, nullptr);
+  const std::string key = pki.File("localhost.key");
+  const auto check = [&] {
+    return StartAgent(pki, {"--front-user", "nobody", "--check-config"});
+  };
+  ASSERT_EQ(chown(key.c_str(), front->pw_uid, front->pw_gid), 0);
+  EXPECT_EQ(check().exit_code, 0) << check().err;
+  ASSERT_EQ(chown(key.c_str(), 0, front->pw_gid), 0);
+  ASSERT_EQ(chmod(key.c_str(), 0640), 0);
+  EXPECT_EQ(check().exit_code, 0) << check().err;
+  // The front could not read it.
+  ASSERT_EQ(chown(key.c_str(), 0, 0), 0);
+  ASSERT_EQ(chmod(key.c_str(), 0600), 0);
+  EXPECT_THAT(check().err, HasSubstr("cannot be read by the user nobody"));
+  EXPECT_THAT(check().err, HasSubstr("chown nobody " + key));
+  ASSERT_EQ(chmod(key.c_str(), 0640), 0);
+  EXPECT_THAT(check().err, HasSubstr("others may access it"));
 }
 
 TEST(AgentOptionsTest, MissingFileIsNamed) {

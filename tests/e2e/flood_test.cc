@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -117,11 +119,11 @@ TEST(FloodTest, EndedConnectionsGiveTheirDescriptorsBack) {
       << " before, now " << CountDescriptors(agent.front_pid());
 }
 
-TEST(FloodTest, ConnectionThatSendsTooMuchIsCut) {
+TEST(FloodTest, WhatIsNoTlsIsClosed) {
   const Pki pki;
   AgentProcess agent(pki, {.arguments = {"--handshake-timeout", "60"}});
   const UniqueFd flood = ConnectFrom("127.0.0.1", agent.address().port);
-  // A TLS record of the greatest length that never ends: gRPC goes on reading.
+  // A TLS record of the greatest length that never ends.
   std::string bytes("\x16\x03\x01\x40\x00", 5);
   bytes.resize(1 << 16, 'x');
   int64_t sent = 0;
@@ -132,6 +134,35 @@ TEST(FloodTest, ConnectionThatSendsTooMuchIsCut) {
     return got < 0 && errno != EAGAIN;
   })) << sent;
   EXPECT_TRUE(CallCpu(agent.Connect(pki.Load("viewer"))).ok());
+}
+
+// A budget of bytes had cut such a connection, with all that ran on it.
+TEST(FloodTest, MuchStandardInputOnOneConnectionIsNoFlood) {
+  const Pki pki;
+  AgentProcess agent(pki);
+  auto stub = v1::Specula::NewStub(agent.Connect(pki.Load("operator")));
+  const std::string input(900'000, 'i');
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&] {
+      for (int call = 0; call < 3; ++call) {
+        grpc::ClientContext context;
+        context.set_deadline(
+            absl::ToChronoTime(absl::Now() + absl::Seconds(60)));
+        v1::ExecRequest request;
+        request.mutable_command()->set_shell("wc -c");
+        request.mutable_command()->set_stdin(input);
+        auto exec = stub->Exec(&context, request);
+        std::string out;
+        v1::ExecResponse response;
+        while (exec->Read(&response)) out += response.stdout();
+        const grpc::Status status = exec->Finish();
+        EXPECT_TRUE(status.ok()) << status.error_message();
+        EXPECT_EQ(out, "900000\n");
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
 }
 
 }  // namespace

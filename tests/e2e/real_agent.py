@@ -56,7 +56,7 @@ class RealAgent:
     def start(self):
         pki = self.file("pki")
         for words in (["init", pki], ["agent", pki, "localhost", "--san", "127.0.0.1"],
-                      ["client", pki, "admin", "--role", "admin"]):
+                      ["client", pki, "admin", "--role", "admin"], ["client", pki, "viewer", "--role", "viewer"]):
             subprocess.run([f"{self.programs}/specula", "pki", *words], check=True, stdout=subprocess.DEVNULL)
         with open(self.file("log"), "ab") as log:
             self.process = subprocess.Popen(

@@ -181,10 +181,22 @@ TEST_F(RotationTest, TwoHundredMountedSecretsAndANewAuthorityFailNoCall) {
     const std::string reply = client.Ask(request);
     return absl::StartsWith(reply, expected) ? "" : request + ": " + reply;
   };
-  const auto kept = agent.Connect(credentials());
+  // Of the first authority, and kept to the end.
+  const auto of_old = agent.Connect(credentials());
+  ASSERT_EQ(call(of_old), "");
+  // One connection for each certificate that the caller has.
+  std::string kept_certificate;
+  std::shared_ptr<grpc::Channel> kept;
   LegacyClient kept_client(shim.port(), "secret");
   Load load;
-  load.Add("agent, kept", [&] { return call(kept); });
+  load.Add("agent, kept", [&] {
+    const Credentials now = credentials();
+    if (now.certificate_pem != kept_certificate) {
+      kept_certificate = now.certificate_pem;
+      kept = agent.Connect(now);
+    }
+    return call(kept);
+  });
   load.Add("agent, fresh", [&] { return call(agent.Connect(credentials())); });
   load.Add("shim, kept", [&] { return ask(kept_client, "CPU", "CPU "); });
   load.Add("shim, fresh", [&] {
@@ -210,10 +222,12 @@ TEST_F(RotationTest, TwoHundredMountedSecretsAndANewAuthorityFailNoCall) {
     return CallCpu(agent.Connect(trusts_next)).ok();
   })) << agent.Log();
   is_now(next_, roots_of_next_);
+  EXPECT_EQ(call(of_old), "");
   RotateTimes(50, next_, roots_of_next_);
   EXPECT_TRUE(Eventually([&] {
     return !CallCpu(agent.Connect(old_.Load("viewer"))).ok();
   })) << "the old authority is still trusted";
+  EXPECT_NE(call(of_old), "") << "a connection of before is";
 
   const auto [failures, calls] = load.Stop();
   EXPECT_EQ(failures, 0) << "of " << calls << "; agent:\n"

@@ -1,10 +1,14 @@
 // Who gets in: every certificate that must be refused, and every role at its
 // border.
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/tls_credentials_options.h>
 #include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -232,6 +236,24 @@ TEST_F(TlsTest, AgentsCertificateMayAskForHealthOnly) {
   EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
 }
 
+// The gate is asked by every handler: an agent's certificate, which the table
+// lets ask for health alone, gets into none of them.
+TEST_F(TlsTest, NoMethodOfTheContractPassesTheGateBy) {
+  auto channel = agent_.Connect(pki_.Load("localhost"));
+  const auto* service =
+      google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+          "specula.v1.Specula");
+  ASSERT_NE(service, nullptr);
+  ASSERT_GE(service->method_count(), 10);
+  for (int i = 0; i < service->method_count(); ++i) {
+    const std::string path = absl::StrCat("/", service->full_name(), "/",
+                                          service->method(i)->name());
+    absl::Status status = CallByName(channel, path);
+    EXPECT_TRUE(absl::IsPermissionDenied(status)) << path << " " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("role agent")) << path;
+  }
+}
+
 TEST_F(TlsTest, HealthPortKnowsNothingButHealth) {
   auto channel =
       grpc::CreateChannel(absl::StrCat("127.0.0.1:", agent_.health_port()),
@@ -267,6 +289,37 @@ TEST_F(TlsTest, RevokedCallerIsDeniedOnItsConnectionAndOnItsOpenStream) {
   absl::Status again = CallCpu(agent_.Connect(pki_.Load("viewer")));
   EXPECT_TRUE(absl::IsUnavailable(again)) << again;
   EXPECT_TRUE(CallCpu(agent_.Connect(pki_.Load("operator"))).ok());
+}
+
+TEST_F(TlsTest, CallersOfAnAuthorityThatWasReplacedAreCutOff) {
+  auto channel = agent_.Connect(pki_.Load("admin"));
+  auto stub = v1::Specula::NewStub(channel);
+  grpc::ClientContext context;
+  v1::ExecRequest request;
+  request.mutable_command()->set_shell("sleep 1000");
+  auto exec = stub->Exec(&context, request);
+  exec->WaitForInitialMetadata();
+  ASSERT_TRUE(CallCpu(channel).ok());
+
+  const Pki other;
+  const Credentials own = other.Load("localhost");
+  const std::pair<const char*, std::string> files[] = {
+      {"localhost.key", own.key_pem},
+      {"localhost.crt", own.certificate_pem},
+      {"ca.crt", own.roots_pem}};
+  for (const auto& [name, content] : files) {
+    ASSERT_TRUE(WriteFileAtomically(pki_.File(name), content, 0600, true).ok());
+  }
+  v1::ExecResponse none;
+  while (exec->Read(&none)) {
+  }
+  absl::Status ended = FromGrpc(exec->Finish());
+  EXPECT_TRUE(absl::IsPermissionDenied(ended)) << ended;
+  EXPECT_THAT(std::string(ended.message()), HasSubstr("authority"));
+  EXPECT_FALSE(CallCpu(channel).ok());
+  // Not only the calls: the connection itself.
+  ExpectLogged("a connection is cut");
+  EXPECT_TRUE(CallCpu(agent_.Connect(other.Load("viewer"))).ok());
 }
 
 TEST_F(TlsTest, ConnectionDoesNotOutliveItsCertificate) {

@@ -10,7 +10,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "ctl/pki/authority.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "specula/v1/specula.pb.h"
@@ -172,112 +171,107 @@ TEST(GateTest, PathsInAnswersAreShortAndSafe) {
   EXPECT_LT(status.message().size(), 300u);
 }
 
-// A connection whose peer has presented these certificates.
-class Connection : public grpc::AuthContext {
- public:
-  explicit Connection(std::vector<std::string> pems) : pems_(std::move(pems)) {}
-
-  std::vector<grpc::string_ref> FindPropertyValues(
-      const std::string& name) const override {
-    std::vector<grpc::string_ref> values;
-    if (name == "x509_pem_cert") values.assign(pems_.begin(), pems_.end());
-    return values;
-  }
-  bool IsPeerAuthenticated() const override { return true; }
-  std::vector<grpc::string_ref> GetPeerIdentity() const override { return {}; }
-  std::string GetPeerIdentityPropertyName() const override { return ""; }
-  grpc::AuthPropertyIterator begin() const override { return Nothing(); }
-  grpc::AuthPropertyIterator end() const override { return Nothing(); }
-  void AddProperty(const std::string&, const grpc::string_ref&) override {}
-  bool SetPeerIdentityPropertyName(const std::string&) override {
-    return false;
-  }
-
- private:
-  struct Nothing : grpc::AuthPropertyIterator {};
-  const std::vector<std::string> pems_;
-};
-
 constexpr char kCpu[] = "/specula.v1.Specula/Cpu";
 constexpr char kExec[] = "/specula.v1.Specula/Exec";
 
 class GateAdmitTest : public ::testing::Test {
  protected:
-  static std::string Pem(const std::string& uri, bool client_auth = true) {
-    const absl::Time now = absl::Now();
-    ctl::CertificateRequest request;
-    request.common_name = "bob";
-    request.uris = {uri};
-    request.client_auth = client_auth;
-    request.not_before = now - absl::Hours(1);
-    request.not_after = now + absl::Hours(1);
-    const ctl::KeyPair authority =
-        ctl::MakeAuthority("d.example", request.not_before, request.not_after)
-            .value();
-    return ctl::Issue(authority, request).value().certificate_pem;
+  // The name under which gRPC knows a connection of `caller`.
+  std::string Connect(std::shared_ptr<const Caller> caller) {
+    const std::string name = peers_.NewName();
+    peers_.Add(name, std::make_shared<const Peer>(
+                         Peer{std::move(caller), "192.0.2.1:4711"}));
+    return "unix-abstract:" + name;
+  }
+  std::string Connect(Role role, const std::string& serial,
+                      const std::string& domain = "d.example") {
+    return Connect(
+        std::make_shared<const Caller>(Caller{{domain, role, "bob"},
+                                              serial,
+                                              absl::Now() + absl::Hours(1),
+                                              {"CA"},
+                                              "root"}));
+  }
+  static std::shared_ptr<Trust> TrustOf(const std::string& domain) {
+    return std::make_shared<Trust>(Trust{domain, {"root"}, {}, false});
+  }
+  absl::StatusOr<std::shared_ptr<const Peer>> Admit(
+      const std::string& path, const std::string& connection) {
+    return gate_.Admit(path, connection, "");
   }
 
-  absl::StatusOr<std::shared_ptr<const Caller>> Admit(
-      const std::string& path, std::vector<std::string> pems) {
-    return gate_.Admit(path, Connection(std::move(pems)), "");
-  }
-
-  std::shared_ptr<Trust> trust_ =
-      std::make_shared<Trust>(Trust{"d.example", {}, false});
-  Gate gate_{[this] { return trust_; }};
-  const std::string operator_ = Pem("spiffe://d.example/specula/operator/bob");
-  const std::string viewer_ = Pem("spiffe://d.example/specula/viewer/eve");
+  std::shared_ptr<Trust> trust_ = TrustOf("d.example");
+  Peers peers_;
+  std::vector<std::string> denied_;
+  Gate gate_{
+      peers_, [this] { return trust_; },
+      [this](absl::string_view path, const Peer* peer, const absl::Status&) {
+        denied_.push_back(absl::StrCat(
+            path, " ", peer == nullptr ? "nobody" : peer->address));
+      }};
+  const std::string operator_ = Connect(Role::kOperator, "A1");
+  const std::string viewer_ = Connect(Role::kViewer, "A2");
 };
 
-TEST_F(GateAdmitTest, ACallerIsKnownByItsCertificate) {
-  for (int i = 0; i < 2; ++i) {  // the second time from memory
-    const auto caller = Admit(kExec, {operator_});
-    ASSERT_THAT(caller, IsOk());
-    EXPECT_EQ((*caller)->identity.name, "bob");
-    EXPECT_EQ((*caller)->identity.role, Role::kOperator);
-    EXPECT_THAT(Admit(kExec, {viewer_}), StatusIs(kDenied, "operator"));
-    EXPECT_THAT(Admit(kCpu, {viewer_}), IsOk());
+TEST_F(GateAdmitTest, ACallerIsKnownByItsConnection) {
+  const auto peer = Admit(kExec, operator_);
+  ASSERT_THAT(peer, IsOk());
+  EXPECT_EQ((*peer)->caller->identity.role, Role::kOperator);
+  EXPECT_THAT(Admit(kExec, viewer_), StatusIs(kDenied, "operator"));
+  EXPECT_THAT(Admit(kCpu, viewer_), IsOk());
+  EXPECT_THAT(denied_,
+              ::testing::ElementsAre(absl::StrCat(kExec, " 192.0.2.1:4711")));
+}
+
+TEST_F(GateAdmitTest, AnUnknownConnectionIsNobodys) {
+  const std::string gone = Connect(Role::kAdmin, "A3");
+  peers_.Remove(gone.substr(gone.find(':') + 1));
+  for (const std::string& name :
+       {std::string(), std::string("unix-abstract:"), gone,
+        std::string("ipv4:127.0.0.1:1"), operator_ + "0",
+        operator_.substr(operator_.find(':') + 1), "unix:" + operator_}) {
+    EXPECT_THAT(Admit(kCpu, name), StatusIs(kDenied, "closed")) << name;
   }
-}
-
-TEST_F(GateAdmitTest, WithoutExactlyOneCertificateNobodyIsAdmitted) {
-  EXPECT_THAT(Admit(kCpu, {}), StatusIs(kDenied, "no client certificate"));
-  EXPECT_THAT(Admit(kCpu, {viewer_, operator_}), StatusIs(kDenied, ""));
-  EXPECT_THAT(Admit(kCpu, {""}), StatusIs(kDenied, ""));
-  EXPECT_THAT(Admit(kCpu, {"nonsense"}), StatusIs(kDenied, ""));
-}
-
-TEST_F(GateAdmitTest, OddCertificatesAreNotAdmitted) {
-  EXPECT_THAT(
-      Admit(kCpu, {Pem("spiffe://d.example/specula/viewer/eve", false)}),
-      StatusIs(kDenied, "clientAuth"));
-  EXPECT_THAT(Admit(kCpu, {Pem("spiffe://evil.example/specula/admin/eve")}),
-              StatusIs(kDenied, "trust domain"));
+  EXPECT_THAT(Admit(kCpu, Connect(nullptr)),
+              StatusIs(kDenied, "no client certificate"));
 }
 
 TEST_F(GateAdmitTest, ARevokedCallerIsOutAtOnce) {
-  const auto caller = Admit(kCpu, {viewer_});
-  ASSERT_THAT(caller, IsOk());
-  trust_ =
-      std::make_shared<Trust>(Trust{"d.example", {(*caller)->serial}, false});
-  EXPECT_THAT(Admit(kCpu, {viewer_}), StatusIs(kDenied, "revoked"));
-  EXPECT_THAT(gate_.Recheck(**caller), StatusIs(kDenied, "revoked"));
-  EXPECT_THAT(Admit(kCpu, {operator_}), IsOk());
-  trust_ = std::make_shared<Trust>(Trust{"d.example", {}, false});
-  EXPECT_THAT(Admit(kCpu, {viewer_}), IsOk());
-  EXPECT_THAT(gate_.Recheck(**caller), IsOk());
+  const auto peer = Admit(kCpu, viewer_);
+  ASSERT_THAT(peer, IsOk());
+  // By the certificate itself or by its issuer.
+  for (const char* serial : {"A2", "CA"}) {
+    trust_ = TrustOf("d.example");
+    trust_->denied = {serial};
+    EXPECT_THAT(Admit(kCpu, viewer_), StatusIs(kDenied, "revoked"));
+    EXPECT_THAT(gate_.Recheck(*(*peer)->caller), StatusIs(kDenied, "revoked"));
+  }
+  trust_->denied = {"A2"};
+  EXPECT_THAT(Admit(kCpu, operator_), IsOk());
+  trust_ = TrustOf("d.example");
+  EXPECT_THAT(Admit(kCpu, viewer_), IsOk());
+  EXPECT_THAT(gate_.Recheck(*(*peer)->caller), IsOk());
+}
+
+TEST_F(GateAdmitTest, ACallerOfAnAuthorityThatWasReplacedIsOut) {
+  const auto peer = Admit(kCpu, viewer_);
+  ASSERT_THAT(peer, IsOk());
+  trust_ = TrustOf("d.example");
+  trust_->authorities = {"new root"};
+  EXPECT_THAT(Admit(kCpu, viewer_), StatusIs(kDenied, "authority"));
+  EXPECT_THAT(gate_.Recheck(*(*peer)->caller), StatusIs(kDenied, "authority"));
 }
 
 TEST_F(GateAdmitTest, AnotherTrustDomainForgetsWhoWasKnown) {
-  ASSERT_THAT(Admit(kCpu, {viewer_}), IsOk());
-  trust_ = std::make_shared<Trust>(Trust{"other.example", {}, false});
-  EXPECT_THAT(Admit(kCpu, {viewer_}), StatusIs(kDenied, "trust domain"));
+  ASSERT_THAT(Admit(kCpu, viewer_), IsOk());
+  trust_ = TrustOf("other.example");
+  EXPECT_THAT(Admit(kCpu, viewer_), StatusIs(kDenied, "trust domain"));
 }
 
 TEST_F(GateAdmitTest, WithoutAReadableDenylistNothingIsChanged) {
-  trust_ = std::make_shared<Trust>(Trust{"d.example", {}, true});
+  trust_->denylist_unreadable = true;
   for (const Row& row : kTable) {
-    const auto caller = Admit(row.path, {operator_});
+    const auto caller = Admit(row.path, operator_);
     if (row.mutating) {
       EXPECT_THAT(caller, StatusIs(kDenied, "cannot read its denylist"))
           << row.path;
@@ -288,36 +282,10 @@ TEST_F(GateAdmitTest, WithoutAReadableDenylistNothingIsChanged) {
 }
 
 TEST_F(GateAdmitTest, AnExpiredCallerIsOut) {
-  Caller caller{{"d.example", Role::kAdmin, "x"}, "A1", absl::Now()};
+  Caller caller{
+      {"d.example", Role::kAdmin, "x"}, "A1", absl::Now(), {}, "root"};
   caller.not_after -= absl::Hours(1);
   EXPECT_THAT(gate_.Recheck(caller), StatusIs(kDenied, "expired"));
-}
-
-TEST_F(GateAdmitTest, TheProcessorJudgesByThePathOfTheCall) {
-  const std::shared_ptr<grpc::AuthMetadataProcessor> processor =
-      gate_.MakeProcessor();
-  EXPECT_FALSE(processor->IsBlocking());
-  auto process = [&](const char* key, const char* path,
-                     const std::string& pem) {
-    grpc::AuthMetadataProcessor::InputMetadata metadata;
-    metadata.emplace(key, path);
-    grpc::AuthMetadataProcessor::OutputMetadata consumed, response;
-    Connection connection({pem});
-    const grpc::Status status =
-        processor->Process(metadata, &connection, &consumed, &response);
-    return std::make_pair(status.error_code(), status.error_message());
-  };
-  EXPECT_EQ(process(":path", kCpu, viewer_).first, grpc::StatusCode::OK);
-  EXPECT_EQ(process(":path", kExec, viewer_).first,
-            grpc::StatusCode::PERMISSION_DENIED);
-  EXPECT_THAT(process(":path", kExec, viewer_).second,
-              ::testing::HasSubstr("operator"));
-  EXPECT_EQ(process("path", kCpu, viewer_).first,
-            grpc::StatusCode::PERMISSION_DENIED);
-  grpc::AuthMetadataProcessor::OutputMetadata consumed, response;
-  EXPECT_EQ(processor->Process({{":path", kCpu}}, nullptr, &consumed, &response)
-                .error_code(),
-            grpc::StatusCode::PERMISSION_DENIED);
 }
 
 }  // namespace

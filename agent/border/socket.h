@@ -1,5 +1,5 @@
-#ifndef SPECULA_AGENT_FRONT_SOCKET_H_
-#define SPECULA_AGENT_FRONT_SOCKET_H_
+#ifndef SPECULA_AGENT_BORDER_SOCKET_H_
+#define SPECULA_AGENT_BORDER_SOCKET_H_
 
 #include <sys/socket.h>
 
@@ -25,9 +25,10 @@ uint16_t PortOf(int fd);
 // of an IPv6 address, as whoever has one of those has them all.
 std::string SourceOf(const sockaddr_storage& peer);
 
-// How many bytes a connected socket has received so far.
-uint64_t BytesReceived(int fd);
+// The address and port of one, for people: "192.0.2.1:4711", also of an IPv4
+// address in its IPv6 form, or "[2001:db8::1]:4711".
+std::string AddressOf(const sockaddr_storage& peer);
 
 }  // namespace specula::agent
 
-#endif  // SPECULA_AGENT_FRONT_SOCKET_H_
+#endif  // SPECULA_AGENT_BORDER_SOCKET_H_

@@ -1,9 +1,9 @@
-#include "agent/front/socket.h"
+#include "agent/border/socket.h"
 
 #include <arpa/inet.h>
-#include <linux/tcp.h>  // tcp_info with tcpi_bytes_received, which netinet/tcp.h lacks
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <cerrno>
 #include <cstring>
@@ -100,11 +100,17 @@ std::string SourceOf(const sockaddr_storage& peer) {
   return absl::StrCat(text, "/64");
 }
 
-uint64_t BytesReceived(int fd) {
-  tcp_info info = {};
-  socklen_t length = sizeof info;
-  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return 0;
-  return info.tcpi_bytes_received;
+std::string AddressOf(const sockaddr_storage& peer) {
+  if (peer.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(peer);
+    return absl::StrCat(SourceOf(peer), ":", ntohs(v4.sin_port));
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(peer);
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+    return absl::StrCat(SourceOf(peer), ":", ntohs(v6.sin6_port));
+  char text[INET6_ADDRSTRLEN] = "?";
+  inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+  return absl::StrCat("[", text, "]:", ntohs(v6.sin6_port));
 }
 
 }  // namespace specula::agent
