@@ -6,9 +6,9 @@
 namespace specula::agent {
 
 // What of the front's work may hang, apart by what it may hang on. The front's
-// loop and gRPC's threads touch sockets, pipes and timers only; everything that
-// touches a path, a file of /proc or another file goes through one SlowCalls
-// with these kinds.
+// loop and gRPC's threads touch sockets, pipes and timers, and what the kernel
+// makes of its own memory (see KernelFiles); everything else that touches a
+// path or a file goes through one SlowCalls with these kinds.
 enum SlowKind : int {
   kHostFiles,          // /proc and /sys of the host as a whole (lxcfs)
   kProcessFiles,       // /proc/PID

@@ -39,6 +39,47 @@ std::optional<T> IfOk(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
+// An unprivileged agent may not read another process's mounts.
+constexpr absl::string_view kMountInfos[] = {"/proc/1/mountinfo",
+                                             "/proc/self/mountinfo"};
+
+// What a source reads each time; what it remembers for a while is asked of its
+// memory.
+std::vector<std::vector<std::string>> PathsOfSources(const ProcRoot& root,
+                                                     const ProcRoot& own) {
+  std::vector<std::vector<std::string>> paths(
+      static_cast<size_t>(HostSource::kCount));
+  const auto of = [&](HostSource source) -> std::vector<std::string>& {
+    return paths[static_cast<size_t>(source)];
+  };
+  of(HostSource::kCpu) = {root.Path("/proc/stat")};
+  of(HostSource::kClocks) = {root.Path("/proc/uptime"),
+                             root.Path("/proc/self")};
+  of(HostSource::kMemory) = {root.Path("/proc/meminfo"),
+                             root.Path("/proc/spl")};
+  of(HostSource::kHost) = {root.Path("/proc/sys/kernel")};
+  of(HostSource::kVisibility) = {};
+  of(HostSource::kLoad) = {root.Path("/proc/loadavg")};
+  for (HostSource pressure :
+       {HostSource::kCpuPressure, HostSource::kMemoryPressure,
+        HostSource::kIoPressure}) {
+    of(pressure) = {root.Path("/proc/pressure")};
+  }
+  of(HostSource::kCgroup) = {own.Path("/proc/self"),
+                             own.Path("/sys/fs/cgroup")};
+  of(HostSource::kDisks) = {root.Path("/proc/diskstats"),
+                            root.Path("/sys/block"), root.Path("/sys/class"),
+                            root.Path("/sys/devices")};
+  of(HostSource::kNetwork) = {root.Path("/proc/1/net"), root.Path("/proc/net"),
+                              root.Path("/sys/class"),
+                              root.Path("/sys/devices")};
+  of(HostSource::kSensors) = {root.Path("/sys/class")};
+  of(HostSource::kOwnUse) = {"/proc/self", absl::StrCat("/proc/", getppid())};
+  for (absl::string_view path : kMountInfos)
+    of(HostSource::kMounts).push_back(root.Path(path));
+  return paths;
+}
+
 }  // namespace
 
 bool HostMounts::IsRemote(absl::string_view path) const {
@@ -56,7 +97,42 @@ HostReader::HostReader(std::string root, bool here, Statvfs statvfs,
       self_(""),
       own_(here ? root_ : self_),
       own_usage_(self_, getppid()),  // the broker starts the front
-      statvfs_(statvfs ? std::move(statvfs) : RealStatvfs) {}
+      is_real_statvfs_(!statvfs),
+      statvfs_(statvfs ? std::move(statvfs) : RealStatvfs),
+      kernel_(PathsOfSources(root_, own_)) {}
+
+bool HostReader::IsSpaceQuick(const Mount& mount) const {
+  static constexpr absl::string_view kTypes[] = {"ext2", "ext3", "ext4",
+                                                 "tmpfs"};
+  return is_real_statvfs_ && std::find(std::begin(kTypes), std::end(kTypes),
+                                       mount.type) != std::end(kTypes);
+}
+
+HostReader::Turn HostReader::TryTurn(HostSource source, const Quick& quick) {
+  if (quick == nullptr || !(*quick)[static_cast<size_t>(source)]) return {};
+  Turn turn(turns_[static_cast<size_t>(source)], std::try_to_lock);
+  if (!turn.owns_lock()) return {};
+  const absl::Duration now = MonotonicNow();
+  switch (source) {
+    case HostSource::kHost:
+      return facts_.Knows("", now) ? std::move(turn) : Turn();
+    case HostSource::kVisibility:
+      return visibility_.Knows("", now) ? std::move(turn) : Turn();
+    case HostSource::kSensors:
+      // The chips themselves may be behind a bus that is stuck.
+      return has_sensors_.Knows("", now) && !HasSensors(now) ? std::move(turn)
+                                                             : Turn();
+    case HostSource::kMounts:
+      for (absl::string_view path : kMountInfos) {
+        if (mounts_.has_value() && !root_.PinnedHasChanged(path)) return turn;
+      }
+      // The kernel tells of a change once: whoever reads next must not ask.
+      mounts_.reset();
+      return {};
+    default:
+      return turn;
+  }
+}
 
 HostReader::Ref<CpuStat> HostReader::ReadCpu() {
   absl::StatusOr<CpuStat> stat = sources_.Read("/proc/stat", ParseCpuStat);
@@ -94,7 +170,11 @@ std::optional<std::pair<MemInfo, std::optional<ArcStats>>>
 HostReader::ReadMemory() {
   absl::StatusOr<MemInfo> info = sources_.Read("/proc/meminfo", ParseMemInfo);
   if (!info.ok()) return std::nullopt;
-  return std::make_pair(*std::move(info), ReadArc(root_));
+  const bool has_arc = has_arc_.Get("", MonotonicNow(), [this] {
+    return root_.Exists("/proc/spl/kstat/zfs");
+  });
+  return std::make_pair(*std::move(info),
+                        has_arc ? ReadArc(root_) : std::nullopt);
 }
 
 std::optional<LoadAverage> HostReader::ReadLoad() {
@@ -144,16 +224,13 @@ Visibility HostReader::ReadVisibility() {
 CgroupFiles HostReader::ReadOwnCgroup() { return cgroup_.Read(own_); }
 
 HostMounts HostReader::ReadMounts() {
-  // An unprivileged agent may not read another process's mounts.
-  static constexpr absl::string_view kPaths[] = {"/proc/1/mountinfo",
-                                                 "/proc/self/mountinfo"};
-  for (absl::string_view path : kPaths) {
+  for (absl::string_view path : kMountInfos) {
     // The list is long and changes rarely, and the kernel tells when it does.
     if (mounts_.has_value() && !root_.PinnedHasChanged(path)) return *mounts_;
     // An overlay's line names all of its layers.
     absl::StatusOr<std::string> text =
         root_.ReadPinned(path, /*longest_line=*/0);
-    if (text.ok() || path == *std::rbegin(kPaths))
+    if (text.ok() || path == *std::rbegin(kMountInfos))
       sources_.Note("mountinfo", text.status());
     if (!text.ok()) continue;
     const std::vector<Mount> mounts = ParseMountInfo(*text);
@@ -169,7 +246,13 @@ HostMounts HostReader::ReadMounts() {
 }
 
 std::vector<v1::Temperature> HostReader::ReadTemperatures() {
+  if (!HasSensors(MonotonicNow())) return {};
   return agent::ReadTemperatures(root_);
+}
+
+bool HostReader::HasSensors(absl::Duration now) {
+  return has_sensors_.Get("", now,
+                          [this] { return root_.Exists("/sys/class/hwmon"); });
 }
 
 bool HostReader::IsWholeDisk(const std::string& name) {

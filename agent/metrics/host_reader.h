@@ -3,8 +3,11 @@
 
 #include <sys/statvfs.h>
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,6 +28,7 @@
 #include "agent/metrics/sources.h"
 #include "agent/metrics/visibility.h"
 #include "agent/proc/counters.h"
+#include "agent/proc/kernel_files.h"
 #include "agent/proc/proc_root.h"
 #include "lib/base/clock.h"
 #include "specula/v1/specula.pb.h"
@@ -44,9 +48,30 @@ struct HostMounts {
   bool IsRemote(absl::string_view path) const;
 };
 
+// What is read together, in turns: of one source once at a time.
+enum class HostSource : size_t {
+  kCpu,
+  kClocks,
+  kMemory,
+  kHost,
+  kVisibility,
+  kLoad,
+  kCpuPressure,
+  kMemoryPressure,
+  kIoPressure,
+  kCgroup,
+  kDisks,
+  kNetwork,
+  kSensors,
+  kOwnUse,
+  kMounts,
+  kCount,
+};
+
 // The files of a host, read and parsed. Every method may hang for as long as a
-// file does, so they are called on threads of SlowCalls only, which share this
-// and may outlive who asked. Methods of one name are called one at a time (the
+// file does, so they are called on threads of SlowCalls, which share this and
+// may outlive who asked; or by anybody who was given the turn of a source.
+// Those with a source are called in its turn, the others one at a time (the
 // keys of their calls see to it); different ones run side by side.
 class HostReader {
  public:
@@ -58,6 +83,29 @@ class HostReader {
   // a container; with `here` (a test's) below `root`, too.
   HostReader(std::string root, bool here, Statvfs statvfs,
              absl::Duration look_again = ProcRoot::kLookAgain);
+
+  // Owns the right to read a source, or nothing.
+  using Turn = std::unique_lock<std::mutex>;
+
+  // Waits for the turn of a source.
+  Turn TakeTurn(HostSource source) {
+    return Turn(turns_[static_cast<size_t>(source)]);
+  }
+
+  // Which sources lie in what the kernel makes; null if that is to be found out
+  // by LearnMounts, which may hang.
+  using Quick = std::shared_ptr<const std::vector<bool>>;
+  Quick FindQuick() { return kernel_.Known(); }
+  void LearnMounts() { kernel_.Learn(); }
+
+  // Takes the turn if it is free and what is to be read cannot hang now: it is
+  // made by the kernel, or known already. Never waits.
+  Turn TryTurn(HostSource source, const Quick& quick);
+
+  // Whether ReadSpace of a mount, whose way leads over no network file system,
+  // cannot hang. The kernel keeps the way to a mount in memory, and these file
+  // systems have the numbers there, too.
+  bool IsSpaceQuick(const Mount& mount) const;
 
   // Null where the file cannot be read or is not understood.
   Ref<CpuStat> ReadCpu();
@@ -100,19 +148,26 @@ class HostReader {
   void FillProblems(v1::Agent* agent) const { sources_.FillProblems(agent); }
 
  private:
+  bool HasSensors(absl::Duration now);
+
   ProcRoot root_;
   Sources sources_{root_};
   ProcRoot self_;
   ProcRoot& own_;
   const OwnUsage own_usage_;
+  const bool is_real_statvfs_;
   const Statvfs statvfs_;
   OwnCgroup cgroup_;
   // By no name: of the one host.
   Memo<std::shared_ptr<const v1::Host>> facts_{absl::Minutes(1)};
   Memo<Visibility> visibility_{absl::Seconds(2)};
   Memo<bool> whole_disks_;
+  // Of a minute ago: kernel modules may be loaded at any time.
+  Memo<bool> has_arc_{absl::Minutes(1)}, has_sensors_{absl::Minutes(1)};
   Interfaces interfaces_{root_};
-  std::optional<HostMounts> mounts_;  // ReadMounts only
+  std::optional<HostMounts> mounts_;  // in the turn of kMounts
+  KernelFiles kernel_;                // its groups are the sources
+  std::array<std::mutex, static_cast<size_t>(HostSource::kCount)> turns_;
   mutable absl::Mutex mutex_;
   v1::Host last_host_ ABSL_GUARDED_BY(mutex_);
 };

@@ -40,6 +40,13 @@ class Memo {
     return found;
   }
 
+  // Whether Get would find out nothing.
+  bool Knows(const std::string& name, absl::Duration now)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return now - first_time_ < most_age_ && known_.contains(name);
+  }
+
  private:
   static constexpr size_t kMost = 1024;
   const absl::Duration most_age_;

@@ -40,8 +40,9 @@ enum : unsigned {
   kStatusCounters = 8,  // CPU, disks, network and the agent itself
 };
 
-// Reads the host when it is asked and never else. Each file is a call of its
-// own on threads that may hang: a source that is missing or odd costs its
+// Reads the host when it is asked and never else. What the kernel makes of its
+// own memory is read at once; every other file is a call of its own on threads
+// that may hang: a source that is missing or odd costs its
 // metric (which stays absent or says UNAVAILABLE) and
 // is said in v1::Agent.problems, one that does not answer
 // within the limit says STALLED, and the rest is answered.
@@ -81,22 +82,35 @@ class Sampler {
 
  private:
   using Calls = std::vector<SlowCalls::Call>;
+  using Quick = HostReader::Quick;
 
   // What several calls find out of one host.
   using ClocksRef = std::shared_ptr<BootClocks>;
 
-  SlowCalls::Call CpuCall(BaselineSet& baselines, v1::Cpu* cpu,
-                          ClocksRef clocks);
-  SlowCalls::Call ClocksCall(ClocksRef clocks);
-  SlowCalls::Call MemoryCall(v1::Memory* memory);
-  SlowCalls::Call DevicesCall(BaselineSet& baselines, v1::Disk* disk);
-  SlowCalls::Call NetworkCall(BaselineSet& baselines, v1::Network* network);
-  SlowCalls::Call AgentCall(BaselineSet& baselines, v1::Agent* agent);
-  void AddHostCalls(v1::StatusResponse* status, Calls& calls);
-  SlowCalls::Call SensorsCall(v1::StatusResponse* status);
+  // The call that reads `source` by `read`, in its turn: at once, if that
+  // cannot hang now.
+  SlowCalls::Call HostCall(const Quick& quick, HostSource source,
+                           std::string key,
+                           std::function<SlowCalls::Apply()> read);
+  // The call that finds out what cannot hang, if that is to be found out.
+  void AddMountsCall(const Quick& quick, Calls& calls);
+
+  SlowCalls::Call CpuCall(const Quick& quick, BaselineSet& baselines,
+                          v1::Cpu* cpu, ClocksRef clocks);
+  SlowCalls::Call ClocksCall(const Quick& quick, ClocksRef clocks);
+  SlowCalls::Call MemoryCall(const Quick& quick, v1::Memory* memory);
+  SlowCalls::Call DevicesCall(const Quick& quick, BaselineSet& baselines,
+                              v1::Disk* disk);
+  SlowCalls::Call NetworkCall(const Quick& quick, BaselineSet& baselines,
+                              v1::Network* network);
+  SlowCalls::Call AgentCall(const Quick& quick, BaselineSet& baselines,
+                            v1::Agent* agent);
+  void AddHostCalls(const Quick& quick, v1::StatusResponse* status,
+                    Calls& calls);
+  SlowCalls::Call SensorsCall(const Quick& quick, v1::StatusResponse* status);
   // Runs `calls` and what finds the mounts, then `more` and what looks at them.
-  void RunWithMounts(Calls calls, Calls more, v1::Disk* disk,
-                     SlowCalls::Done done);
+  void RunWithMounts(const Quick& quick, Calls calls, Calls more,
+                     v1::Disk* disk, SlowCalls::Done done);
 
   SlowCalls& slow_;
   const std::shared_ptr<HostReader> reader_;

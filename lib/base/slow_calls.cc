@@ -550,6 +550,18 @@ SlowCalls::SlowCalls(Options options)
 SlowCalls::~SlowCalls() { pool_->Stop(); }
 
 void SlowCalls::Run(std::vector<Call> calls, Done done) {
+  // Invariant: those before `rest` are left for the pool, in their order.
+  auto rest = calls.begin();
+  for (Call& call : calls) {
+    if (!call.at_once) {
+      if (&*rest != &call) *rest = std::move(call);
+      ++rest;
+    } else if (Apply apply = call.run()) {
+      apply();
+    }
+  }
+  calls.erase(rest, calls.end());
+  if (calls.empty()) return done({});
   pool_->Run(std::move(calls), std::move(done));
 }
 

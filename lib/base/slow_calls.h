@@ -32,6 +32,9 @@ class SlowCalls {
     int kind = 0;     // index into Options::kinds
     std::string key;  // names what may be stuck; different kinds may share it
     std::function<Apply()> run;  // on a thread of the pool; owns all it touches
+    // It cannot hang, as things are: Run runs it, and its Apply, before it
+    // returns. Its key stops nothing and is stopped by nothing.
+    bool at_once = false;
   };
 
   // Called once with the keys of the calls that did not return in time.

@@ -191,6 +191,33 @@ TEST(SlowCallsTest, AStuckCallIsGivenUpAndTheOthersCount) {
   EXPECT_EQ(late, 0);
 }
 
+TEST(SlowCallsTest, WhatCannotHangIsRunAtOnceByWhoAsks) {
+  SlowCalls slow(SlowCalls::Options{});
+  std::vector<std::string> order;
+  const auto call = [&](const char* name, bool at_once) {
+    return SlowCalls::Call{0, name,
+                           [&order, name]() -> SlowCalls::Apply {
+                             return [&order, name] { order.push_back(name); };
+                           },
+                           at_once};
+  };
+  bool done = false;
+  slow.Run({call("a", true), call("b", true)},
+           [&](const std::vector<std::string>& stuck) {
+             EXPECT_TRUE(stuck.empty());
+             done = true;
+           });
+  // Before Run returns, and although nothing waits for another thread.
+  EXPECT_TRUE(done);
+  EXPECT_THAT(order, ::testing::ElementsAre("a", "b"));
+  order.clear();
+  absl::Notification all;
+  slow.Run({call("slow", false), call("quick", true), call("slower", false)},
+           [&](const std::vector<std::string>&) { all.Notify(); });
+  all.WaitForNotification();
+  EXPECT_THAT(order, ::testing::ElementsAre("quick", "slow", "slower"));
+}
+
 TEST(SlowCallsTest, AKeyThatIsOutIsRefusedAtOnceAndWorksAgainLater) {
   Stuck pipe;
   SlowCalls slow(With(kFair, 8));
