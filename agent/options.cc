@@ -250,7 +250,7 @@ void DeclareCeiling(CLI::App& app, Raw& raw, Ceiling& ceiling) {
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
   app.add_option("--max-started", ceiling.max_started,
-                 "Started programs that run")
+                 "Started programs that run, or have left something running")
       ->envname("SPECULA_MAX_STARTED")
       ->check(CLI::Range(0, 100000))
       ->capture_default_str();

@@ -113,7 +113,8 @@ absl::Status Broker::Prepare() {
       },
       [this](const ProcessTable::Job& job, const ProcessTable::Gone& gone) {
         SayGone(job, gone);
-      }};
+      },
+      {}};
   ASSIGN_OR_RETURN(
       jobs_, Jobs::Create(options_.jobs, loop_.get(), off_loop_.get(),
                           std::move(observer), [this] { return front_pid_; }));
@@ -461,6 +462,7 @@ void Broker::BeginStop() {
   const bool again = stopping_;
   stopping_ = true;
   if (!again && options_.on_stopping) options_.on_stopping();
+  jobs_->AbandonStarts();
   if (front_pid_ > 0) {
     kill(front_pid_, again ? SIGKILL : SIGTERM);
     if (!again) {

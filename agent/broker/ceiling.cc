@@ -22,7 +22,7 @@ absl::Status Refused(absl::string_view what) {
 
 absl::Status TooMany(absl::string_view what, int limit) {
   return absl::ResourceExhaustedError(
-      absl::StrCat(what, " that run reach this host's limit of ", limit));
+      absl::StrCat(what, " reach this host's limit of ", limit));
 }
 
 }  // namespace
@@ -49,14 +49,17 @@ absl::Status AllowsCommand(const Ceiling& ceiling, bool start,
   if (!ceiling.commands) return Refused("no commands");
   if (start) {
     if (running.started >= ceiling.max_started) {
-      return TooMany("started programs", ceiling.max_started);
+      return TooMany(
+          "started programs that run, or have left something running,",
+          ceiling.max_started);
     }
     return absl::OkStatus();
   }
   if (running.execs >= ceiling.max_execs)
-    return TooMany("commands", ceiling.max_execs);
+    return TooMany("commands that run", ceiling.max_execs);
   if (running.execs_of_caller >= ceiling.max_execs_per_caller) {
-    return TooMany("commands of one caller", ceiling.max_execs_per_caller);
+    return TooMany("commands of one caller that run",
+                   ceiling.max_execs_per_caller);
   }
   return absl::OkStatus();
 }

@@ -40,7 +40,8 @@ struct Ceiling {
   bool tail = true;
   std::vector<std::string> tail_roots;
   KillScope kill = KillScope::kAny;
-  // Execs that are not gone yet, in all and of one caller; Starts that run.
+  // Execs that are not gone yet, in all and of one caller; Starts of which
+  // something runs, be it only what the program has left behind.
   int max_execs = 64;
   int max_execs_per_caller = 64;
   int max_started = 256;

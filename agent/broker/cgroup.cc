@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -182,8 +183,13 @@ std::vector<pid_t> Cgroup::Members() const {
   return members;
 }
 
+void Cgroup::CloseToBirths() {
+  directory_.Reset();
+  procs_.Reset();
+}
+
 void Cgroup::Kill() {
-  spent_ = true;
+  use_ = Use::kKilled;
   const UniqueFd kill_file = OpenIn(path_, "cgroup.kill", O_WRONLY);
   if (kill_file.valid() && write(kill_file.get(), "1", 1) == 1) return;
   // Whoever forks while this goes on is met by the next round, or by the next
@@ -245,7 +251,7 @@ CgroupPool::~CgroupPool() {
   for (const std::vector<Cgroup>* groups : {&idle_, &spent_}) {
     for (const Cgroup& group : *groups) {
       // Those of started programs are not waited for.
-      if (group.spent() || group.Members().empty())
+      if (group.use() == Cgroup::Use::kKilled || group.Members().empty())
         group.AwaitEmpty(end - MonotonicNow());
     }
   }
@@ -254,7 +260,7 @@ CgroupPool::~CgroupPool() {
   RemoveGroups(path_);
 }
 
-absl::StatusOr<Cgroup> CgroupPool::Take() {
+void CgroupPool::RemoveSpent() {
   spent_.erase(std::remove_if(spent_.begin(), spent_.end(),
                               [](const Cgroup& group) {
                                 if (group.Populated()) return false;
@@ -262,6 +268,10 @@ absl::StatusOr<Cgroup> CgroupPool::Take() {
                                 return true;
                               }),
                spent_.end());
+}
+
+absl::StatusOr<Cgroup> CgroupPool::Take() {
+  RemoveSpent();
   // One that came back may still hold a process on its way out.
   for (auto group = idle_.begin(); group != idle_.end(); ++group) {
     if (group->Populated()) continue;
@@ -271,21 +281,37 @@ absl::StatusOr<Cgroup> CgroupPool::Take() {
   }
   while (true) {
     std::string path = absl::StrCat(path_, "/", next_++);
-    if (mkdir(path.c_str(), 0755) == 0) return Cgroup::Open(std::move(path));
+    if (mkdir(path.c_str(), 0755) == 0) {
+      auto group = Cgroup::Open(std::move(path));
+      if (group.ok()) group->set_use(Cgroup::Use::kAgain);
+      return group;
+    }
     // Left by a broker with our pid: a started program may be in it.
     if (errno != EEXIST)
       return absl::ErrnoToStatus(errno, absl::StrCat("mkdir(", path, ")"));
   }
 }
 
+std::string CgroupPool::PathOf(absl::string_view name) const {
+  return absl::StrCat(path_, "/", name);
+}
+
+absl::StatusOr<Cgroup> CgroupPool::Make(absl::string_view name) {
+  RemoveSpent();
+  std::string path = PathOf(name);
+  if (mkdir(path.c_str(), 0755) != 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat("mkdir(", path, ")"));
+  return Cgroup::Open(std::move(path));
+}
+
 void CgroupPool::Return(Cgroup group) {
-  if (group.spent()) {
-    spent_.push_back(std::move(group));
-  } else if (idle_.size() < kMaxIdle) {
+  if (group.use() == Cgroup::Use::kAgain && idle_.size() < kMaxIdle) {
     idle_.push_back(std::move(group));
   } else {
-    RemoveGroups(group.path());
+    group.CloseToBirths();
+    spent_.push_back(std::move(group));
   }
+  RemoveSpent();
 }
 
 void CgroupPool::Sweep(const std::vector<std::string>& keep) {
@@ -301,7 +327,10 @@ void CgroupPool::Sweep(const std::vector<std::string>& keep) {
     std::vector<Cgroup> dying;
     for (const std::string& child : Subdirectories(old)) {
       const std::string path = absl::StrCat(old, "/", child);
-      if (std::find(keep.begin(), keep.end(), path) != keep.end()) continue;
+      if (std::find(keep.begin(), keep.end(), path) != keep.end() ||
+          std::find(keep.begin(), keep.end(), child) != keep.end()) {
+        continue;
+      }
       auto group = Cgroup::Open(path);
       if (!group.ok() || !group->Populated()) continue;
       group->Kill();
@@ -320,6 +349,12 @@ CgroupTree::~CgroupTree() {
     // The directory of the broker that made it, once it is the last.
     rmdir(group_.path().substr(0, group_.path().rfind('/')).c_str());
   }
+}
+
+std::optional<Tree::Sign> CgroupTree::SignOfEnd() {
+  // What changes after this look makes the descriptor ready.
+  if (Empty()) return std::nullopt;
+  return Sign{group_.events_fd(), EPOLLPRI};
 }
 
 std::vector<pid_t> CgroupTree::Signal(int signal) {

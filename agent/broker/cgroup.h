@@ -2,6 +2,8 @@
 #define SPECULA_AGENT_BROKER_CGROUP_H_
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,15 +31,26 @@ std::string ParseCgroupPath(absl::string_view cgroup);
 // True if cgroup.events says that a process lives in or below the group. Pure.
 bool ParsePopulated(absl::string_view events);
 
-// One group; its descriptors stay open, because it is used again and again.
+// One group; its descriptors stay open, because most are used again and again.
 class Cgroup {
  public:
-  // Opens an existing group.
+  // What it is good for.
+  enum class Use {
+    kAgain,  // one job after the other
+    kOnce,   // one job, whose name it has or another broker gave it
+    // Kill was called. Such a group is of no more use: on kernels from 6.12 on
+    // or so what is born into it by CLONE_INTO_CGROUP is killed at once,
+    // because its count of kills is not that of the parent's group.
+    kKilled,
+  };
+
+  // Opens an existing group, to be used once.
   static absl::StatusOr<Cgroup> Open(std::string path);
 
   const std::string& path() const { return path_; }
   int directory_fd() const { return directory_.get(); }
   int procs_fd() const { return procs_.get(); }
+  int events_fd() const { return events_.get(); }
   bool Populated() const;
 
   // Waits until nobody lives in it, for at most `limit`. False: somebody does.
@@ -49,22 +62,24 @@ class Cgroup {
   // KILL to all, by cgroup.kill or, before kernel 5.14, one by one.
   void Kill();
 
-  // Kill was called. Such a group is of no more use: on kernels from 6.12 on or
-  // so whoever is born into it by CLONE_INTO_CGROUP is killed at once, because
-  // its count of kills is not that of the parent's group.
-  bool spent() const { return spent_; }
+  // Nothing is born in it any more: of its descriptors events_fd() stays.
+  void CloseToBirths();
+
+  Use use() const { return use_; }
+  void set_use(Use use) { use_ = use; }
 
  private:
   std::string path_;
   UniqueFd directory_;
   UniqueFd procs_;
   UniqueFd events_;
-  bool spent_ = false;
+  Use use_ = Use::kOnce;
 };
 
-// Hands out empty groups below a directory of its own, specula.OWNER.PID in the
-// group this process is in, and takes them back: making one and removing it
-// costs as much as a good part of a spawn. Not thread-safe.
+// Where children are born: hands out empty groups below a directory of its own,
+// specula.OWNER.PID in the group this process is in, and takes them back:
+// making one and removing it costs as much as a good part of a spawn. Not
+// thread-safe.
 class CgroupPool {
  public:
   // FAILED_PRECONDITION with the reason if there is no cgroup2, if it cannot be
@@ -80,11 +95,19 @@ class CgroupPool {
   CgroupPool(const CgroupPool&) = delete;
 
   absl::StatusOr<Cgroup> Take();
+
+  // A new one, for one job only: what outlives this broker must not be taken
+  // for another's by the name of its group.
+  absl::StatusOr<Cgroup> Make(absl::string_view name);
+  std::string PathOf(absl::string_view name) const;
+
+  // Takes it back, or removes it as soon as it is empty.
   void Return(Cgroup group);
 
   // Ends what brokers of the same owner have left behind when they died: groups
-  // of theirs not in `keep` are killed, and removed as soon as they are empty.
-  // What does not die within a second is left to the next one.
+  // of theirs not in `keep`, by path or by name, are killed, and removed as
+  // soon as they are empty. What does not die within a second is left to the
+  // next one.
   void Sweep(const std::vector<std::string>& keep);
 
   const std::string& path() const { return path_; }
@@ -93,6 +116,7 @@ class CgroupPool {
   CgroupPool(std::string base, std::string prefix);
 
   absl::Status Probe();
+  void RemoveSpent();
 
   std::string base_;
   std::string prefix_;  // of the directories of our owner
@@ -116,6 +140,7 @@ class CgroupTree : public Tree {
   bool Empty() override {
     return !group_.Populated() || group_.Members().empty();
   }
+  std::optional<Sign> SignOfEnd() override;
   std::vector<pid_t> Signal(int signal) override;
   std::vector<pid_t> SignalOrphans(int signal,
                                    const std::set<pid_t>& known) override;

@@ -21,7 +21,8 @@ ExitFacts ExitFactsOf(int wait_status, const rusage& usage);
 // What a Spawn was answered when it made this job. Pure.
 broker::Spawned SpawnedOf(const broker::StartedJob& record);
 
-// The record of a program that has just been started.
+// The record of a program that has just been started, or is about to be: then
+// `facts` has no pid.
 broker::StartedJob RecordOf(const broker::Spawned& facts,
                             const broker::Spawn& command, uint64_t fingerprint,
                             absl::string_view cgroup);

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/broker/channel.h"
 #include "agent/broker/job_facts.h"
@@ -38,6 +39,17 @@ absl::StatusOr<std::pair<UniqueFd, UniqueFd>> MakePipe() {
 absl::StatusOr<std::string> ReadInput(const UniqueFd& input) {
   if (!input.valid()) return std::string();
   return ReadAll(input.get(), "standard input", kMaxMessageBytes);
+}
+
+// What is known of one that another broker has started.
+JobFacts TakenFacts(const broker::StartedJob& record) {
+  JobFacts facts;
+  facts.id = record.job();
+  facts.started = true;
+  facts.caller = record.caller();
+  facts.pid = static_cast<pid_t>(record.pid());
+  facts.start_ticks = record.start_ticks();
+  return facts;
 }
 
 }  // namespace
@@ -83,22 +95,23 @@ Jobs::Jobs(JobsOptions options, Loop* loop, OffLoop* off_loop,
       exec_ids_(off_loop),
       is_known_([this](pid_t pid) {
         return IsOwn(pid) || table_.FindByPid(pid) != nullptr ||
-               std::any_of(pending_.begin(), pending_.end(),
-                           [&](const auto& entry) {
-                             return entry.second.spawning &&
-                                    entry.second.spawning->pid() == pid;
-                           });
+               std::any_of(
+                   pending_.begin(), pending_.end(), [&](const auto& entry) {
+                     return entry.second.spawning && !entry.second.exit &&
+                            entry.second.spawning->pid() == pid;
+                   });
       }),
       table_({[this](const ProcessTable::Job& job, absl::Duration wall) {
-                if (job.facts.started) RecordEnd(job);
-                observer_.exited(job, wall);
+                OnExited(job, wall);
               },
               [this](const ProcessTable::Job& job,
-                     const ProcessTable::Gone& gone) {
-                observer_.gone(job, gone);
+                     const ProcessTable::Gone& gone) { OnGone(job, gone); },
+              [this](const ProcessTable::Job& job, const Tree::Sign& sign) {
+                OnLeft(job, sign);
               }}) {}
 
 Jobs::~Jobs() {
+  for (const auto& [id, fd] : watched_) loop_->Unwatch(fd);
   for (auto& [id, pending] : pending_) {
     loop_->Cancel(pending.timer);
     if (pending.spawning) loop_->Unwatch(pending.spawning->report_fd());
@@ -128,8 +141,14 @@ void Jobs::Spawn(const broker::Spawn& command, UniqueFd input, Done done) {
     Fail(id, absl::DeadlineExceededError(
                  "the program did not begin to run within 30 s"));
   });
+  std::optional<broker::StartedJob> record;
+  if (command.start()) {
+    store_->Prune([this](JobId other) { return IsLeft(other); });
+    record = RecordOf(FactsOf(id, pending), command, fingerprint,
+                      pool_ ? pool_->PathOf(JobName(id)) : "");
+  }
   preparer_.Prepare(
-      id, command, [this, id](absl::StatusOr<Preparer::Ready> ready) {
+      command, record, [this, id](absl::StatusOr<Preparer::Ready> ready) {
         // Abandoned or over its time meanwhile.
         if (pending_.count(id) == 0) return;
         const absl::Status status =
@@ -145,15 +164,7 @@ bool Jobs::AnswerRepeated(const broker::Spawn& command, uint64_t fingerprint,
         "idempotency key: was used for another command"));
     return true;
   };
-  const broker::StartedJob* record =
-      store_->FindKey(command.caller(), command.idempotency_key());
-  if (record != nullptr) {
-    if (record->fingerprint() != fingerprint) return other();
-    Spawned spawned{SpawnedOf(*record), {}};
-    spawned.facts.set_repeated_start(true);
-    done(std::move(spawned));
-    return true;
-  }
+  // First those on their way: the store may know one that is refused yet.
   for (auto& [id, pending] : pending_) {
     if (!pending.command.start() ||
         pending.command.caller() != command.caller() ||
@@ -164,7 +175,14 @@ bool Jobs::AnswerRepeated(const broker::Spawn& command, uint64_t fingerprint,
     pending.done.push_back(std::move(done));
     return true;
   }
-  return false;
+  const broker::StartedJob* record =
+      store_->FindKey(command.caller(), command.idempotency_key());
+  if (record == nullptr) return false;
+  if (record->fingerprint() != fingerprint) return other();
+  Spawned spawned{SpawnedOf(*record), {}};
+  spawned.facts.set_repeated_start(true);
+  done(std::move(spawned));
+  return true;
 }
 
 RunningCounts Jobs::Count(const broker::Spawn& command) const {
@@ -177,11 +195,9 @@ RunningCounts Jobs::Count(const broker::Spawn& command) const {
   for (const auto& [id, pending] : pending_) {
     count(pending.command.start(), pending.command.caller());
   }
-  for (const auto& [id, job] : table_.jobs()) {
-    // A started program that has ended and left a daemon behind counts no more.
-    if (!job.facts.started || !job.exit)
-      count(job.facts.started, job.facts.caller);
-  }
+  // Also a started program that has ended and left a daemon behind.
+  for (const auto& [id, job] : table_.jobs())
+    count(job.facts.started, job.facts.caller);
   return counts;
 }
 
@@ -240,7 +256,9 @@ absl::Status Jobs::Launch(JobId id, Preparer::Ready ready) {
   RETURN_IF_ERROR(MakeStreams(id, pending, ready.log.get(), child_ends));
   SpawnGroup group;
   if (pool_) {
-    ASSIGN_OR_RETURN(pending.group, pool_->Take());
+    ASSIGN_OR_RETURN(pending.group, pending.command.start()
+                                        ? pool_->Make(JobName(id))
+                                        : pool_->Take());
     group = {pending.group->directory_fd(), pending.group->procs_fd()};
   }
   const SpawnStreams streams = {pending.input.get(), child_ends.front().get(),
@@ -265,13 +283,16 @@ void Jobs::OnReport(JobId id) {
   if (status.ok()) {
     Run(id);
   } else {
+    pending.phase = Pending::Phase::kNoExec;
     Fail(id, status);
   }
 }
 
 std::unique_ptr<Tree> Jobs::MakeTree(JobId id, Pending& pending) {
-  if (pending.group)
+  if (pending.group) {
+    if (pending.command.start()) pending.group->CloseToBirths();
     return std::make_unique<CgroupTree>(*std::move(pending.group), pool_.get());
+  }
   TreeRoot root = {pending.spawning->pid(), pending.start_ticks, JobName(id),
                    getpid()};
   return std::make_unique<SessionTree>(std::move(root), &is_known_, &exec_ids_);
@@ -286,19 +307,18 @@ void Jobs::Run(JobId id) {
       RecordOf(FactsOf(id, pending), pending.command, pending.fingerprint,
                pending.group ? pending.group->path() : "");
   store_->Put(record, [this, id](const absl::Status& status) {
-    if (!status.ok()) {
-      Log(LogLevel::kWarning,
-          "a started program will not be known to the next broker",
-          {{"job", JobName(id)}, {"reason", status.message()}});
+    if (status.ok()) {
+      Announce(id);
+    } else {
+      Refuse(id, status);
     }
-    if (pending_.count(id) > 0) Announce(id);
   });
 }
 
 broker::Spawned Jobs::FactsOf(JobId id, const Pending& pending) const {
   broker::Spawned facts;
   facts.set_job(id);
-  facts.set_pid(pending.spawning->pid());
+  if (pending.spawning) facts.set_pid(pending.spawning->pid());
   facts.set_start_ticks(pending.start_ticks);
   facts.set_boot_id(boot_id_);
   if (pending.command.start()) facts.set_log_path(store_->LogPath(id));
@@ -312,6 +332,23 @@ void Jobs::Announce(JobId id) {
   const broker::Spawn& command = pending.command;
 
   Spawned spawned{FactsOf(id, pending), {}};
+  if (!command.start()) {
+    spawned.facts.set_output_limit_bytes(
+        AllowedOutputBytes(options_.ceiling, command.output_limit_bytes()));
+    spawned.pipes = std::move(pending.pipes);
+  }
+  const std::vector<Done> done = std::move(pending.done);
+  for (size_t i = 1; i < done.size(); ++i) {
+    Spawned again{spawned.facts, {}};
+    again.facts.set_repeated_start(true);
+    done[i](std::move(again));
+  }
+  done[0](std::move(spawned));
+  Enter(id, std::move(pending));
+}
+
+void Jobs::Enter(JobId id, Pending pending) {
+  const broker::Spawn& command = pending.command;
   JobFacts facts;
   facts.id = id;
   facts.started = command.start();
@@ -324,33 +361,46 @@ void Jobs::Announce(JobId id) {
   if (!command.start()) {
     facts.timeout = AllowedTimeout(
         options_.ceiling, absl::Milliseconds(command.timeout_milliseconds()));
-    spawned.facts.set_output_limit_bytes(
-        AllowedOutputBytes(options_.ceiling, command.output_limit_bytes()));
-    spawned.pipes = std::move(pending.pipes);
   }
-  UniqueFd pidfd = pending.spawning->TakePidfd();
-  table_.Add(std::move(facts), MakeTree(id, pending), std::move(pidfd),
-             pending.begin);
+  std::unique_ptr<Tree> tree = MakeTree(id, pending);
+  if (pending.exit) {
+    table_.AddEnded(std::move(facts), std::move(tree), pending.begin,
+                    *pending.exit, pending.exit_time);
+  } else {
+    table_.Add(std::move(facts), std::move(tree), pending.spawning->TakePidfd(),
+               pending.begin);
+  }
+}
 
-  for (size_t i = 1; i < pending.done.size(); ++i) {
-    Spawned again{spawned.facts, {}};
-    again.facts.set_repeated_start(true);
-    pending.done[i](std::move(again));
-  }
-  pending.done[0](std::move(spawned));
+// Who asked is answered when nothing of the program is left.
+void Jobs::Refuse(JobId id, const absl::Status& why) {
+  Pending pending = std::move(pending_.extract(id).mapped());
+  Log(LogLevel::kWarning,
+      "a started program is ended, because it cannot be recorded",
+      {{"job", JobName(id)}, {"reason", why.message()}});
+  store_->Forget(id, [] {});
+  refused_[id] = {std::move(pending.done), why};
+  Enter(id, std::move(pending));
+  // NOT_FOUND: it has ended by itself.
+  table_.EndTree(id, absl::ZeroDuration(), MonotonicNow()).IgnoreError();
 }
 
 void Jobs::Fail(JobId id, absl::Status why) {
   Pending pending = std::move(pending_.extract(id).mapped());
   loop_->Cancel(pending.timer);
   if (pending.spawning) loop_->Unwatch(pending.spawning->report_fd());
+  if (pending.phase == Pending::Phase::kBeforeExec) {
+    // Its program may just have begun, which has not been read yet.
+    MakeTree(id, pending)->Kill();
+  } else if (pending.group) {
+    pool_->Return(*std::move(pending.group));
+  }
   given_up_.Take(std::move(pending.spawning));
-  if (pending.group) pool_->Return(*std::move(pending.group));
   auto tell = [done = std::move(pending.done), why] {
     for (const Done& each : done) each(why);
   };
   if (!pending.command.start()) return tell();
-  store_->RemoveLog(id, std::move(tell));
+  store_->Forget(id, std::move(tell));
 }
 
 void Jobs::AbandonExecs(absl::Duration grace) {
@@ -364,21 +414,80 @@ void Jobs::AbandonExecs(absl::Duration grace) {
   table_.EndAllExecs(grace, MonotonicNow());
 }
 
+void Jobs::AbandonStarts() {
+  std::vector<JobId> abandoned;
+  for (const auto& [id, pending] : pending_) {
+    if (pending.command.start() && pending.phase != Pending::Phase::kRecording)
+      abandoned.push_back(id);
+  }
+  for (JobId id : abandoned)
+    Fail(id, absl::UnavailableError("the agent is ending"));
+}
+
+void Jobs::OnExited(const ProcessTable::Job& job, absl::Duration wall) {
+  Unwatch(job.facts.id);
+  if (refused_.count(job.facts.id) > 0) return;
+  if (job.facts.started) RecordEnd(job);
+  observer_.exited(job, wall);
+}
+
+void Jobs::OnGone(const ProcessTable::Job& job,
+                  const ProcessTable::Gone& gone) {
+  Unwatch(job.facts.id);
+  auto refused = refused_.extract(job.facts.id);
+  if (refused.empty()) return observer_.gone(job, gone);
+  if (gone.survivor_count > 0) {
+    Log(LogLevel::kError,
+        "processes of a refused start do not die of KILL and are given up",
+        {{"job", JobName(job.facts.id)}, {"count", gone.survivor_count}});
+  }
+  for (const Done& done : refused.mapped().done) done(refused.mapped().why);
+}
+
+void Jobs::OnLeft(const ProcessTable::Job& job, const Tree::Sign& sign) {
+  WatchOnce(job.facts.id, sign.fd, sign.events, [this, id = job.facts.id] {
+    table_.MayBeEmpty(id, MonotonicNow());
+  });
+}
+
+void Jobs::WatchOnce(JobId id, int fd, uint32_t events,
+                     std::function<void()> ready) {
+  Unwatch(id);
+  watched_[id] = fd;
+  loop_->Watch(fd, events, [this, id, ready = std::move(ready)](uint32_t) {
+    Unwatch(id);
+    ready();
+  });
+}
+
+void Jobs::Unwatch(JobId id) {
+  const auto found = watched_.find(id);
+  if (found == watched_.end()) return;
+  loop_->Unwatch(found->second);
+  watched_.erase(found);
+}
+
 void Jobs::OnChildEnd(pid_t pid, int wait_status, const rusage& usage) {
   helpers_.erase(pid);
+  const ExitFacts exit = ExitFactsOf(wait_status, usage);
   const auto born =
       std::find_if(pending_.begin(), pending_.end(), [&](const auto& entry) {
         const Pending& pending = entry.second;
-        return pending.spawning && pending.spawning->pid() == pid;
+        return pending.spawning && !pending.exit &&
+               pending.spawning->pid() == pid;
       });
   if (born != pending_.end()) {
     const JobId id = born->first;
     // Its report and its end may lie in one turn of the loop, in any order.
     if (born->second.phase == Pending::Phase::kBeforeExec) OnReport(id);
-    // The next broker has nothing to take over: its record is not waited for.
-    if (pending_.count(id) > 0) Announce(id);
+    // Its record is waited for: something may be left of it.
+    if (const auto recording = pending_.find(id); recording != pending_.end()) {
+      recording->second.exit = exit;
+      recording->second.exit_time = MonotonicNow();
+      return;
+    }
   }
-  table_.OnProgramEnd(pid, ExitFactsOf(wait_status, usage), MonotonicNow());
+  table_.OnProgramEnd(pid, exit, MonotonicNow());
 }
 
 bool Jobs::idle() const {
@@ -416,6 +525,7 @@ void Jobs::RecordEnd(const ProcessTable::Job& job) {
   const auto found = store_->jobs().find(id);
   if (found == store_->jobs().end()) return;
   broker::StartedJob record = found->second;
+  if (record.ended()) return;
   record.set_ended(true);
   if (job.exit->code) record.set_exit_code(*job.exit->code);
   if (job.exit->signal) record.set_exit_signal(*job.exit->signal);
@@ -428,56 +538,122 @@ void Jobs::RecordEnd(const ProcessTable::Job& job) {
 
 void Jobs::TakeOver() {
   const std::map<JobId, broker::StartedJob> records = store_->jobs();
-  std::vector<std::string> groups;
+  // What cannot be read is somebody's all the same.
+  std::vector<std::string> keep = store_->unread();
   for (const auto& [id, record] : records) {
-    if (record.boot_id() != boot_id_) continue;
+    if (record.boot_id() != boot_id_ || record.pid() == 0) continue;
     // Also of one that ended: what it left behind lives on.
-    if (!record.cgroup().empty()) groups.push_back(record.cgroup());
+    if (!record.cgroup().empty()) keep.push_back(record.cgroup());
   }
-  if (pool_) pool_->Sweep(groups);
-  for (const auto& [id, record] : records) {
-    if (!record.ended()) TakeOverJob(record);
-  }
-  store_->Prune();
+  if (pool_) pool_->Sweep(keep);
+  const bool by_id =
+      std::any_of(records.begin(), records.end(), [&](const auto& entry) {
+        return entry.second.boot_id() == boot_id_ &&
+               entry.second.cgroup().empty();
+      });
+  const std::set<std::string> living =
+      by_id ? LivingIds() : std::set<std::string>();
+  for (const auto& [id, record] : records) TakeOverJob(record, living);
+  store_->Prune([this](JobId id) { return IsLeft(id); });
 }
 
-void Jobs::TakeOverJob(const broker::StartedJob& record) {
-  const pid_t pid = static_cast<pid_t>(record.pid());
-  UniqueFd pidfd = OpenPidfd(pid);
-  const auto stat = ReadProcStat(pid);
-  const bool runs = record.boot_id() == boot_id_ && pidfd.valid() &&
-                    stat.ok() && stat->start_ticks == record.start_ticks() &&
-                    !stat->dead();
-  if (!runs) {
+std::set<std::string> Jobs::LivingIds() {
+  std::vector<ProcStat> all = ReadAllProcStats();
+  all.erase(std::remove_if(all.begin(), all.end(),
+                           [](const ProcStat& stat) {
+                             return stat.dead() || stat.kernel_thread;
+                           }),
+            all.end());
+  std::set<std::string> ids;
+  for (auto& [pid, id] : exec_ids_.Read(all)) ids.insert(std::move(id));
+  return ids;
+}
+
+void Jobs::TakeOverJob(const broker::StartedJob& record,
+                       const std::set<std::string>& living) {
+  if (record.pid() == 0) return TakeOverUnfinished(record, living);
+  const bool this_boot = record.boot_id() == boot_id_;
+  if (this_boot && !record.ended()) {
+    const pid_t pid = static_cast<pid_t>(record.pid());
+    UniqueFd pidfd = OpenPidfd(pid);
+    const auto stat = ReadProcStat(pid);
+    if (pidfd.valid() && stat.ok() &&
+        stat->start_ticks == record.start_ticks() && !stat->dead()) {
+      return TakeOverRunning(record, std::move(pidfd));
+    }
+  }
+  std::unique_ptr<Tree> left = this_boot ? LeftOf(record, living) : nullptr;
+  if (left != nullptr) {
+    // It is recorded that it has ended, if it is not yet.
+    table_.AddEnded(TakenFacts(record), std::move(left), MonotonicNow(), {},
+                    MonotonicNow());
+  } else if (!record.ended()) {
     broker::StartedJob ended = record;
     ended.set_ended(true);
     store_->Put(ended, [](const absl::Status&) {});
-    return;
   }
-  JobFacts facts;
-  facts.id = record.job();
-  facts.started = true;
-  facts.caller = record.caller();
-  facts.pid = pid;
-  facts.start_ticks = record.start_ticks();
-  std::unique_ptr<Tree> tree;
-  if (auto group = Cgroup::Open(record.cgroup());
-      !record.cgroup().empty() && group.ok()) {
-    tree = std::make_unique<CgroupTree>(*std::move(group), nullptr);
-  } else {
+}
+
+void Jobs::TakeOverRunning(const broker::StartedJob& record, UniqueFd pidfd) {
+  const pid_t pid = static_cast<pid_t>(record.pid());
+  std::unique_ptr<Tree> tree = GroupOf(record);
+  if (tree == nullptr) {
     tree = std::make_unique<SessionTree>(
         TreeRoot{pid, record.start_ticks(), JobName(record.job()), 0},
         &is_known_, &exec_ids_);
   }
   // It is not our child: its end is seen by its pidfd, and how it ended is not
   // told.
-  const int fd = pidfd.get();
-  loop_->Watch(fd, EPOLLIN, [this, pid, fd](uint32_t) {
-    loop_->Unwatch(fd);
-    table_.OnProgramEnd(pid, {}, MonotonicNow());
-  });
-  table_.Add(std::move(facts), std::move(tree), std::move(pidfd),
+  WatchOnce(record.job(), pidfd.get(), EPOLLIN,
+            [this, pid] { table_.OnProgramEnd(pid, {}, MonotonicNow()); });
+  table_.Add(TakenFacts(record), std::move(tree), std::move(pidfd),
              MonotonicNow());
+}
+
+// Ends it: it was not answered, and so may be asked for again.
+void Jobs::TakeOverUnfinished(const broker::StartedJob& record,
+                              const std::set<std::string>& living) {
+  const JobId id = record.job();
+  Log(LogLevel::kWarning,
+      "a program was being started when the agent died; it is ended",
+      {{"job", JobName(id)},
+       {"caller", record.caller()},
+       {"command", record.command()}});
+  store_->Forget(id, [] {});
+  // One with a control group was swept.
+  if (record.boot_id() != boot_id_ || !record.cgroup().empty()) return;
+  std::unique_ptr<Tree> left = LeftOf(record, living);
+  if (left == nullptr) return;
+  table_.AddEnded(TakenFacts(record), std::move(left), MonotonicNow(), {},
+                  MonotonicNow());
+  table_.EndTree(id, absl::ZeroDuration(), MonotonicNow()).IgnoreError();
+}
+
+std::unique_ptr<Tree> Jobs::GroupOf(const broker::StartedJob& record) {
+  if (record.cgroup().empty()) return nullptr;
+  auto group = Cgroup::Open(record.cgroup());
+  if (!group.ok()) return nullptr;
+  group->CloseToBirths();
+  // Of a broker that had our pid: its directory is ours now, and stays.
+  const std::string parent =
+      record.cgroup().substr(0, record.cgroup().rfind('/'));
+  CgroupPool* pool = pool_ && parent == pool_->path() ? pool_.get() : nullptr;
+  return std::make_unique<CgroupTree>(*std::move(group), pool);
+}
+
+// What lives of a program that has ended; null if surely nothing does.
+std::unique_ptr<Tree> Jobs::LeftOf(const broker::StartedJob& record,
+                                   const std::set<std::string>& living) {
+  const std::string name = JobName(record.job());
+  if (record.cgroup().empty()) {
+    if (living.count(name) == 0) return nullptr;
+    return std::make_unique<SessionTree>(
+        TreeRoot{-1, record.start_ticks(), name, 0}, &is_known_, &exec_ids_);
+  }
+  // An older broker may have given the group to another job since.
+  if (!absl::EndsWith(record.cgroup(), absl::StrCat("/", name))) return nullptr;
+  std::unique_ptr<Tree> tree = GroupOf(record);
+  return tree != nullptr && !tree->Empty() ? std::move(tree) : nullptr;
 }
 
 }  // namespace specula::agent

@@ -51,7 +51,8 @@ class Jobs {
   };
   using Done = std::function<void(absl::StatusOr<Spawned>)>;
 
-  // `front_pid` gives the front's pid or 0. All pointers must outlive this.
+  // `front_pid` gives the front's pid or 0; `left` of the observer is not
+  // called. All pointers must outlive this.
   // Blocks; the rest does not.
   static absl::StatusOr<std::unique_ptr<Jobs>> Create(
       JobsOptions options, Loop* loop, OffLoop* off_loop,
@@ -60,13 +61,18 @@ class Jobs {
   Jobs(const Jobs&) = delete;
 
   // Calls `done` once, perhaps at once: when the exec has failed, or succeeded
-  // and a Start is recorded. The command has passed CheckRequest, `input` is a
-  // sealed memfd or none. Not called for an Exec that AbandonExecs met.
+  // and a Start is recorded. A Start that cannot be recorded fails, and does
+  // not run, or no more: the next broker would not know whose it is. The
+  // command has passed CheckRequest, `input` is a sealed memfd or none. Not
+  // called for an Exec that AbandonExecs met.
   void Spawn(const broker::Spawn& command, UniqueFd input, Done done);
 
   // Ends all Execs, those on their way too: nobody is there any more to be
   // told.
   void AbandonExecs(absl::Duration grace);
+
+  // Ends the Starts whose programs do not run yet; they are answered.
+  void AbandonStarts();
 
   // A child of this process was waited for.
   void OnChildEnd(pid_t pid, int wait_status, const rusage& usage);
@@ -91,9 +97,11 @@ class Jobs {
   // A child that is not in the table yet.
   struct Pending {
     enum class Phase {
-      kPreparing,  // its user and its log are sought
+      kPreparing,  // its user is sought, and a Start recorded for the first
+                   // time
       kBeforeExec,
-      kRecording,  // it runs; Start only
+      kNoExec,     // it has said so and ends by itself
+      kRecording,  // it runs, or did; Start only
     } phase = Phase::kPreparing;
     broker::Spawn command;
     UniqueFd input;
@@ -104,7 +112,16 @@ class Jobs {
     std::vector<UniqueFd> pipes;
     absl::Duration begin;
     int64_t start_ticks = 0;
+    // While it is recorded: it has ended, and its pid may be another's.
+    std::optional<ExitFacts> exit;
+    absl::Duration exit_time;
     Loop::TimerId timer;
+  };
+
+  // A Start that runs and could not be recorded, until nothing is left of it.
+  struct Refused {
+    std::vector<Done> done;
+    absl::Status why;
   };
 
   Jobs(JobsOptions options, Loop* loop, OffLoop* off_loop,
@@ -122,12 +139,29 @@ class Jobs {
   void OnReport(JobId id);
   void Run(JobId id);
   void Announce(JobId id);
+  void Enter(JobId id, Pending pending);
   void Fail(JobId id, absl::Status why);
+  void Refuse(JobId id, const absl::Status& why);
+  bool IsLeft(JobId id) const { return table_.Find(id) != nullptr; }
+  void OnExited(const ProcessTable::Job& job, absl::Duration wall);
+  void OnGone(const ProcessTable::Job& job, const ProcessTable::Gone& gone);
+  void OnLeft(const ProcessTable::Job& job, const Tree::Sign& sign);
+  void WatchOnce(JobId id, int fd, uint32_t events,
+                 std::function<void()> ready);
+  void Unwatch(JobId id);
   std::unique_ptr<Tree> MakeTree(JobId id, Pending& pending);
   broker::Spawned FactsOf(JobId id, const Pending& pending) const;
   void RecordEnd(const ProcessTable::Job& job);
   void TakeOver();
-  void TakeOverJob(const broker::StartedJob& record);
+  void TakeOverJob(const broker::StartedJob& record,
+                   const std::set<std::string>& living);
+  void TakeOverRunning(const broker::StartedJob& record, UniqueFd pidfd);
+  void TakeOverUnfinished(const broker::StartedJob& record,
+                          const std::set<std::string>& living);
+  std::unique_ptr<Tree> LeftOf(const broker::StartedJob& record,
+                               const std::set<std::string>& living);
+  std::unique_ptr<Tree> GroupOf(const broker::StartedJob& record);
+  std::set<std::string> LivingIds();
 
   JobsOptions options_;
   Loop* loop_;
@@ -143,6 +177,10 @@ class Jobs {
   std::function<bool(pid_t)> is_known_;
   std::set<pid_t> helpers_;
   std::map<JobId, Pending> pending_;
+  std::map<JobId, Refused> refused_;
+  // One descriptor of a job's at most: what shows the end of a program of an
+  // earlier broker, then of what a Start has left.
+  std::map<JobId, int> watched_;
   ProcessTable table_;
 };
 

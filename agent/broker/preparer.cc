@@ -26,7 +26,9 @@ Preparer::Users Preparer::ReadUsers(UserFiles& files,
   return users;
 }
 
-void Preparer::Prepare(JobId id, const broker::Spawn& command, Done done) {
+void Preparer::Prepare(const broker::Spawn& command,
+                       const std::optional<broker::StartedJob>& record,
+                       Done done) {
   const std::string& asked = command.user();
   const Found<Users> users;
   const Found<absl::StatusOr<UniqueFd>> log;
@@ -36,11 +38,8 @@ void Preparer::Prepare(JobId id, const broker::Spawn& command, Done done) {
                     wanted = asked.empty() ? ceiling_->default_user : asked] {
                      users.Set(ReadUsers(*files, wanted));
                    }});
-  const bool start = command.start();
-  if (start) {
-    store_->Prune();
-    calls.push_back(store_->NewLog(id, log));
-  }
+  const bool start = record.has_value();
+  if (start) calls.push_back(store_->Begin(*record, log));
   off_loop_->Run(std::move(calls), [this, start, asked, users, log,
                                     done = std::move(done)] {
     Ready ready;

@@ -22,8 +22,8 @@
 namespace specula::agent {
 
 // Gets what a child needs before it can be made and what may hang: its user
-// and, for a Start, its log. All in one go, as an Exec has no time to lose.
-// Loop thread only.
+// and, for a Start, its record and its log. All in one go, as an Exec has no
+// time to lose. Loop thread only.
 class Preparer {
  public:
   struct Ready {
@@ -39,10 +39,13 @@ class Preparer {
       : ceiling_(ceiling), off_loop_(off_loop), store_(store), lookup_(loop) {}
   Preparer(const Preparer&) = delete;
 
-  // Calls `done` once, never before this returns. DEADLINE_EXCEEDED if the
-  // files of users, getent or the state directory do not answer; else what the
-  // ceiling and UserLookup say.
-  void Prepare(JobId id, const broker::Spawn& command, Done done);
+  // Calls `done` once, never before this returns. `record` is what a Start is
+  // recorded by before it is made; the caller's to remove. DEADLINE_EXCEEDED if
+  // the files of users, getent or the state directory do not answer; what the
+  // state directory says if the Start cannot be recorded; else what the ceiling
+  // and UserLookup say.
+  void Prepare(const broker::Spawn& command,
+               const std::optional<broker::StartedJob>& record, Done done);
 
   // Whether it is a child that was made here and may still run.
   bool Owns(pid_t pid) const { return lookup_.Owns(pid); }

@@ -15,6 +15,8 @@ constexpr absl::Duration kFirstPoll = absl::Milliseconds(1);
 constexpr absl::Duration kSlowestPoll = absl::Milliseconds(50);
 // How long a signal is sent on to those who were being born.
 constexpr absl::Duration kFollow = absl::Seconds(1);
+// What goes from one process to the next on and on is not followed faster.
+constexpr absl::Duration kLookAgain = absl::Seconds(1);
 
 absl::Status NoSuchJob(JobId id) {
   return absl::NotFoundError(
@@ -35,6 +37,23 @@ void ProcessTable::Add(JobFacts facts, std::unique_ptr<Tree> tree,
   job.pidfd = std::move(pidfd);
 }
 
+void ProcessTable::AddEnded(JobFacts facts, std::unique_ptr<Tree> tree,
+                            absl::Duration begin, const ExitFacts& exit,
+                            absl::Duration now) {
+  Job& job = jobs_[facts.id];
+  job.begin = begin;
+  job.facts = std::move(facts);
+  job.tree = std::move(tree);
+  OnExit(job, exit, now);
+}
+
+void ProcessTable::MayBeEmpty(JobId id, absl::Duration now) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return;
+  Job& job = found->second;
+  job.step_at = std::min(job.step_at, std::max(now, job.look_at));
+}
+
 bool ProcessTable::OnProgramEnd(pid_t pid, const ExitFacts& facts,
                                 absl::Duration now) {
   const auto found = by_pid_.find(pid);
@@ -42,7 +61,12 @@ bool ProcessTable::OnProgramEnd(pid_t pid, const ExitFacts& facts,
   const JobId id = found->second;
   // From now on the pid may become another's.
   by_pid_.erase(found);
-  Job& job = jobs_.at(id);
+  OnExit(jobs_.at(id), facts, now);
+  return true;
+}
+
+void ProcessTable::OnExit(Job& job, const ExitFacts& facts,
+                          absl::Duration now) {
   job.exit = facts;
   job.pidfd.Reset();
   job.timeout_at = absl::InfiniteDuration();
@@ -52,8 +76,25 @@ bool ProcessTable::OnProgramEnd(pid_t pid, const ExitFacts& facts,
     if (!job.facts.started) job.step_at = now + kDrain;
   }
   observer_.exited(job, now - job.begin);
-  GoneIfEmpty(id);
-  return true;
+  if (job.phase == Job::Phase::kLeft && job.facts.started) {
+    job.look_at = now;
+    AwaitWhatIsLeft(job, now);
+  } else {
+    GoneIfEmpty(job.facts.id);
+  }
+}
+
+// Invariant: after it the job is gone, or a sign or a step says when to look
+// again.
+void ProcessTable::AwaitWhatIsLeft(Job& job, absl::Duration now) {
+  job.step_at = absl::InfiniteDuration();
+  const std::optional<Tree::Sign> sign = job.tree->SignOfEnd();
+  if (!sign) return SayGone(job.facts.id);
+  if (sign->fd >= 0) {
+    observer_.left(job, *sign);
+  } else {
+    job.step_at = now + kLookAgain;
+  }
 }
 
 absl::Status ProcessTable::Finish(JobId id, absl::Duration now) {
@@ -162,6 +203,10 @@ absl::Duration ProcessTable::Tick(absl::Duration now) {
 
 void ProcessTable::Step(Job& job, absl::Duration now) {
   const JobId id = job.facts.id;
+  if (job.phase == Job::Phase::kLeft && job.facts.started) {
+    job.look_at = now + kLookAgain;
+    return AwaitWhatIsLeft(job, now);
+  }
   if (GoneIfEmpty(id)) return;
   switch (job.phase) {
     case Job::Phase::kRunning:

@@ -53,7 +53,8 @@ struct JobFacts {
 
 // The children's last chapter, as a state machine: which child is where between
 // its exec and the moment when nothing of its tree is left, and what is to be
-// done next. What a Start leaves behind stays in "left" without an end.
+// done next. What a Start leaves behind stays in "left" until it has ended by
+// itself, which its Tree shows.
 //
 //   running ── program ends ──> left ── Finish, or 2 s ──> killing ──> gone
 //      │                                                      ^
@@ -91,6 +92,7 @@ class ProcessTable {
         absl::InfiniteDuration();  // the next step of the phase
     absl::Duration poll_every;     // while an end is awaited
     absl::Duration phase_end;      // of terminating and killing
+    absl::Duration look_at;        // what a Start left: not before this again
     std::set<pid_t> told;          // who was sent TERM
     // The last signal of SignalTree, for who was being born meanwhile.
     struct Sent {
@@ -109,6 +111,9 @@ class ProcessTable {
     std::function<void(const Job&, absl::Duration wall)> exited;
     // The last word; the job is forgotten after it.
     std::function<void(const Job&, const Gone&)> gone;
+    // What a Start has left behind lives on: MayBeEmpty is to be called, once,
+    // when the sign shows.
+    std::function<void(const Job&, const Tree::Sign&)> left;
   };
 
   explicit ProcessTable(Observer observer) : observer_(std::move(observer)) {}
@@ -116,6 +121,17 @@ class ProcessTable {
   // A child whose exec has succeeded; its time counts from `begin`.
   void Add(JobFacts facts, std::unique_ptr<Tree> tree, UniqueFd pidfd,
            absl::Duration begin);
+
+  // One whose program was waited for before this, or by another broker: its pid
+  // may be another's by now. Tells that it has exited.
+  void AddEnded(JobFacts facts, std::unique_ptr<Tree> tree,
+                absl::Duration begin, const ExitFacts& exit,
+                absl::Duration now);
+
+  // The sign of Observer::left shows. The next Tick looks; after the first time
+  // never more than once a second for one job. Does nothing for a job that is
+  // gone.
+  void MayBeEmpty(JobId id, absl::Duration now);
 
   // The program of a job was waited for. False if the pid is none's.
   bool OnProgramEnd(pid_t pid, const ExitFacts& facts, absl::Duration now);
@@ -146,6 +162,9 @@ class ProcessTable {
   const std::map<JobId, Job>& jobs() const { return jobs_; }
 
  private:
+  // Both may end with the job gone.
+  void OnExit(Job& job, const ExitFacts& facts, absl::Duration now);
+  void AwaitWhatIsLeft(Job& job, absl::Duration now);
   void BeginEnd(Job& job, absl::Duration grace, absl::Duration now);
   void BeginKill(Job& job, absl::Duration now);
   void Step(Job& job, absl::Duration now);

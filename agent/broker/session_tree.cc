@@ -1,11 +1,13 @@
 #include "agent/broker/session_tree.h"
 
 #include <signal.h>
+#include <sys/epoll.h>
 
 #include <algorithm>
 #include <iterator>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "agent/broker/signalling.h"
 
@@ -68,16 +70,21 @@ std::vector<ProcStat> FindMembers(
     const TreeRoot& root, const std::vector<ProcStat>& all,
     const std::function<std::string(int64_t)>& exec_id_of) {
   std::map<int64_t, const ProcStat*> found;
+  // Else the leader is gone and its pid is another's, and so is its session.
+  const bool owns_session =
+      root.pid > 0 &&
+      std::none_of(all.begin(), all.end(), [&](const ProcStat& stat) {
+        return stat.pid == root.pid && stat.start_ticks != root.start_ticks;
+      });
   for (const ProcStat& stat : all) {
     if (stat.pid == root.pid) {
-      // Else the leader is gone and its pid is another's, and so is its
-      // session.
-      if (stat.start_ticks == root.start_ticks) found.emplace(stat.pid, &stat);
+      if (owns_session) found.emplace(stat.pid, &stat);
       continue;
     }
     if (!IsToldByMarks(root, stat)) continue;
     const std::string id = exec_id_of(stat.pid);
-    if (id == root.exec_id || (id.empty() && stat.session == root.pid)) {
+    if (id == root.exec_id ||
+        (id.empty() && owns_session && stat.session == root.pid)) {
       found.emplace(stat.pid, &stat);
     }
   }
@@ -117,20 +124,41 @@ std::vector<ProcStat> SessionTree::Find() const {
 
 std::vector<pid_t> SessionTree::Members() { return Pids(Find()); }
 
-bool SessionTree::Empty() {
+bool SessionTree::IsSurelyEmpty() const {
   // Whoever is left of a tree descends from its leader or, when that is dead,
   // from a child of ours: with no child of ours but the known ones, nobody is
   // left.
-  if (root_.reaper != 0) {
-    const auto children = ReadOwnChildren();
-    if (children.ok() &&
-        std::all_of(children->begin(), children->end(), [&](int64_t pid) {
-          return pid != root_.pid && (*is_known_)(static_cast<pid_t>(pid));
-        })) {
-      return true;
-    }
+  if (root_.reaper == 0) return false;
+  const auto children = ReadOwnChildren();
+  return children.ok() &&
+         std::all_of(children->begin(), children->end(), [&](int64_t pid) {
+           return pid != root_.pid && (*is_known_)(static_cast<pid_t>(pid));
+         });
+}
+
+bool SessionTree::Empty() { return IsSurelyEmpty() || Find().empty(); }
+
+std::optional<Tree::Sign> SessionTree::SignOfEnd() {
+  member_.Reset();
+  if (IsSurelyEmpty()) return std::nullopt;
+  std::vector<ProcStat> members = Find();
+  if (members.empty()) return std::nullopt;
+  // One of them is enough: before it has ended the tree is not empty. The
+  // oldest one lives longest, most likely.
+  std::sort(
+      members.begin(), members.end(), [](const ProcStat& a, const ProcStat& b) {
+        return std::tie(a.start_ticks, a.pid) < std::tie(b.start_ticks, b.pid);
+      });
+  // Invariant: all before `member` have ended since they were seen.
+  for (const ProcStat& member : members) {
+    UniqueFd pidfd = OpenPidfd(static_cast<pid_t>(member.pid));
+    const auto stat = ReadProcStat(member.pid);
+    if (!pidfd.valid() || !stat.ok() || stat->start_ticks != member.start_ticks)
+      continue;
+    member_ = std::move(pidfd);
+    return Sign{member_.get(), EPOLLIN};
   }
-  return Find().empty();
+  return Sign{};
 }
 
 std::vector<pid_t> SessionTree::Signal(int signal) {

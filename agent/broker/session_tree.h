@@ -5,12 +5,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "agent/broker/exec_ids.h"
 #include "agent/broker/proc_stat.h"
 #include "agent/broker/tree.h"
+#include "lib/base/unique_fd.h"
 
 // A process tree where there is no cgroup to hold it. This process is the
 // subreaper (PR_SET_CHILD_SUBREAPER), so whoever loses his parents becomes its
@@ -24,7 +27,9 @@ struct TreeRoot {
   pid_t pid = 0;
   int64_t start_ticks = 0;
   std::string exec_id;
-  pid_t reaper = 0;  // the broker; 0 if another one made it, that is dead
+  pid_t reaper =
+      0;  // the broker; 0 if another one made it, that is dead
+          // (`pid` -1: and the leader too, so its id is all there is)
 };
 
 // The living members of the tree among `all` processes. `exec_id_of` gives a
@@ -48,6 +53,7 @@ class SessionTree : public Tree {
 
   std::vector<pid_t> Members() override;
   bool Empty() override;
+  std::optional<Sign> SignOfEnd() override;
   std::vector<pid_t> Signal(int signal) override;
   std::vector<pid_t> SignalOrphans(int signal,
                                    const std::set<pid_t>& known) override;
@@ -55,8 +61,11 @@ class SessionTree : public Tree {
 
  private:
   std::vector<ProcStat> Find() const;
+  // Says, without a look at all processes, that none of it can be left.
+  bool IsSurelyEmpty() const;
 
   TreeRoot root_;
+  UniqueFd member_;  // a pidfd
   const std::function<bool(pid_t)>* is_known_;
   ExecIds* exec_ids_;
 };

@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -21,6 +23,16 @@ class Tree {
 
   // Whether there are none. As Members().empty(), and cheaper.
   virtual bool Empty() = 0;
+
+  // What shows that it may have become empty.
+  struct Sign {
+    int fd = -1;  // becomes ready then; -1: nothing shows it, look again later
+    uint32_t events = 0;  // of epoll
+  };
+
+  // Nothing if it is empty, as Empty(); else what to wait for before the next
+  // look. The tree's, until the next call.
+  virtual std::optional<Sign> SignOfEnd() = 0;
 
   // Sends `signal` to each and never to a process that merely got the pid of
   // one. Which it was sent to.

@@ -229,6 +229,45 @@ TEST_F(HandTest, OneCallerCannotTakeAllAndIsKnownByTheCertificate) {
   EXPECT_TRUE(RunExec(*stub_, Shell("true")).status.ok());
 }
 
+TEST_F(HandTest, WhatStartsLeaveBehindCountsUntilItHasEnded) {
+  Launch({"--max-started", "2"});
+  const pid_t broker = agent_->process().pid();
+  const auto start = [&](const std::string& line) {
+    v1::StartRequest request;
+    *request.mutable_command() = Marked(Mark(), Shell(line)).command();
+    v1::StartResponse response;
+    grpc::ClientContext context;
+    return stub_->Start(&context, request, &response);
+  };
+  // The first round makes what is kept.
+  int before = 0;
+  const auto sleeps = [](pid_t pid) {
+    std::string name;
+    std::ifstream(absl::StrCat("/proc/", pid, "/comm")) >> name;
+    return name == "sleep";
+  };
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 2; ++i) {
+      ASSERT_TRUE(
+          Eventually([&] { return start("setsid sleep 1000 & exit 0").ok(); }));
+    }
+    const grpc::Status third = start("exit 0");
+    EXPECT_EQ(third.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_THAT(third.error_message(), HasSubstr("left something running"));
+    std::vector<pid_t> left;
+    ASSERT_TRUE(Eventually([&] {
+      left = MarkedProcesses(Mark());
+      return left.size() == 2 && sleeps(left[0]) && sleeps(left[1]);
+    }));
+    for (pid_t pid : left) kill(pid, SIGKILL);
+    EXPECT_TRUE(Eventually([&] { return start("exit 0").ok(); }));
+    EXPECT_TRUE(Eventually([&] { return ChildrenOf(broker) == 1; }));
+    if (round == 0) before = DescriptorsOf(broker);
+  }
+  EXPECT_TRUE(Eventually([&] { return DescriptorsOf(broker) <= before; }))
+      << before << " before, now " << DescriptorsOf(broker);
+}
+
 TEST_F(HandTest, KilledFrontCostsItsExecsAndNothingElse) {
   Launch();
   std::vector<v1::StartResponse> started(5);

@@ -84,6 +84,55 @@ TEST_F(CgroupPoolTest, NothingIsLeftOfABrokerThatDiedWithItsProcessesAlive) {
   EXPECT_FALSE(std::filesystem::exists(died));
 }
 
+TEST_F(CgroupPoolTest, GroupOfOneJobIsRemovedOnceItIsEmpty) {
+  auto pool = CgroupPool::Create(owner_);
+  ASSERT_TRUE(pool.ok());
+  auto group = (*pool)->Make("name");
+  ASSERT_TRUE(group.ok());
+  const std::string path = (*pool)->PathOf("name");
+  EXPECT_EQ(group->path(), path);
+  EXPECT_FALSE((*pool)->Make("name").ok()) << "it is one job's only";
+  {
+    const Sleepers sleepers(*group, 1);
+    ASSERT_TRUE(sleepers.AllIn(*group));
+    (*pool)->Return(*std::move(group));
+    EXPECT_TRUE(std::filesystem::exists(path));
+  }
+  EXPECT_TRUE((*pool)->Take().ok());
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(CgroupPoolTest, SweepKeepsByPathAndByName) {
+  auto old = CgroupPool::Create(owner_);
+  ASSERT_TRUE(old.ok());
+  const std::string base = std::filesystem::path((*old)->path()).parent_path();
+  const std::string died = (*old)->path() + "999999";  // beyond pid_max
+  old->reset();
+  for (const char* name : {"a", "b", "c"})
+    ASSERT_TRUE(std::filesystem::create_directories(died + "/" + name));
+  auto a = Cgroup::Open(died + "/a");
+  auto b = Cgroup::Open(died + "/b");
+  auto c = Cgroup::Open(died + "/c");
+  ASSERT_TRUE(a.ok() && b.ok() && c.ok());
+  {
+    const Sleepers in_a(*a, 1), in_b(*b, 1), in_c(*c, 1);
+    ASSERT_TRUE(in_a.AllIn(*a) && in_b.AllIn(*b) && in_c.AllIn(*c));
+    auto pool = CgroupPool::Create(owner_, base);
+    ASSERT_TRUE(pool.ok());
+    (*pool)->Sweep({died + "/a", "b"});
+    EXPECT_EQ(a->Members().size(), 1u);
+    EXPECT_EQ(b->Members().size(), 1u);
+    EXPECT_FALSE(std::filesystem::exists(died + "/c"));
+  }
+  EXPECT_TRUE(a->AwaitEmpty(absl::Seconds(10)));
+  EXPECT_TRUE(b->AwaitEmpty(absl::Seconds(10)));
+  // The next broker of this owner tidies up.
+  auto next = CgroupPool::Create(owner_, base);
+  ASSERT_TRUE(next.ok());
+  (*next)->Sweep({});
+  EXPECT_FALSE(std::filesystem::exists(died));
+}
+
 TEST_F(CgroupPoolTest, WhoLivesOnIsNeitherKilledNorWaitedFor) {
   auto pool = CgroupPool::Create(owner_);
   ASSERT_TRUE(pool.ok());

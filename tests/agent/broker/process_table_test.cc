@@ -26,6 +26,8 @@ struct FakeWorld {
   std::vector<pid_t> orphans;  // of the members; they die of TERM
   bool dies_of_term = false;
   bool dies_of_kill = true;
+  bool has_sign = true;
+  int looks = 0;
 };
 
 class FakeTree : public Tree {
@@ -33,6 +35,11 @@ class FakeTree : public Tree {
   explicit FakeTree(FakeWorld* world) : world_(world) {}
   std::vector<pid_t> Members() override { return world_->members; }
   bool Empty() override { return world_->members.empty(); }
+  std::optional<Sign> SignOfEnd() override {
+    ++world_->looks;
+    if (Empty()) return std::nullopt;
+    return world_->has_sign ? Sign{5, 1} : Sign{};
+  }
   std::vector<pid_t> Signal(int signal) override {
     world_->signals.push_back(signal);
     const std::vector<pid_t> members = world_->members;
@@ -78,6 +85,10 @@ class ProcessTableTest : public ::testing::Test {
              [this](const ProcessTable::Job&, const ProcessTable::Gone& gone) {
                ++gone_count_;
                gone_ = gone;
+             },
+             [this](const ProcessTable::Job&, const Tree::Sign& sign) {
+               EXPECT_EQ(sign.fd, 5);
+               ++signs_;
              }}) {}
 
   void Add(bool started = false,
@@ -111,6 +122,7 @@ class ProcessTableTest : public ::testing::Test {
   absl::Duration last_tick_;
   int exited_ = 0;
   int gone_count_ = 0;
+  int signs_ = 0;
   ExitFacts exit_;
   absl::Duration wall_;
   ProcessTable::Gone gone_;
@@ -192,6 +204,67 @@ TEST_F(ProcessTableTest, StartedProgramsLeaveTheirDaemonsAlone) {
   EXPECT_EQ(world_.kills, 0);
   EXPECT_TRUE(table_.EndTree(kJob, {}, T0).ok());
   EXPECT_EQ(world_.signals, (std::vector<int>{SIGTERM, SIGCONT}));
+}
+
+TEST_F(ProcessTableTest, WhatAStartLeavesIsGoneWhenItsSignShowsIt) {
+  Add(true);
+  EndProgram({101, 102}, T0);
+  EXPECT_EQ(signs_, 1);
+  // One of them has ended.
+  world_.members = {102};
+  table_.MayBeEmpty(kJob, T0 + absl::Seconds(5));
+  EXPECT_EQ(table_.next_wake(), T0 + absl::Seconds(5));
+  EXPECT_EQ(table_.Tick(T0 + absl::Seconds(5)), absl::InfiniteDuration());
+  EXPECT_EQ(signs_, 2);
+  EXPECT_EQ(gone_count_, 0);
+  // Not looked at again in the same second.
+  world_.members.clear();
+  table_.MayBeEmpty(kJob, T0 + absl::Seconds(5.1));
+  EXPECT_EQ(table_.Tick(T0 + absl::Seconds(5.1)), T0 + absl::Seconds(6));
+  EXPECT_EQ(world_.looks, 2);
+  table_.Tick(T0 + absl::Seconds(6));
+  EXPECT_EQ(world_.looks, 3);
+  EXPECT_EQ(gone_count_, 1);
+  EXPECT_EQ(gone_.killed_count, 0);
+  EXPECT_EQ(table_.Find(kJob), nullptr);
+  table_.MayBeEmpty(kJob, T0 + absl::Seconds(7));
+}
+
+TEST_F(ProcessTableTest, WhatShowsNoSignIsLookedAtAgain) {
+  Add(true);
+  world_.has_sign = false;
+  EndProgram({101}, T0);
+  EXPECT_EQ(signs_, 0);
+  EXPECT_EQ(table_.next_wake(), T0 + absl::Seconds(1));
+  world_.members.clear();
+  table_.Tick(T0 + absl::Seconds(1));
+  EXPECT_EQ(gone_count_, 1);
+}
+
+TEST_F(ProcessTableTest, OneThatHasEndedBeforeIsKnownByWhatIsLeft) {
+  // A living one has its pid by now.
+  Add(true);
+  JobFacts facts;
+  facts.id = kJob + 1;
+  facts.pid = kPid;
+  facts.started = true;
+  FakeWorld other;
+  ExitFacts exit;
+  exit.code = 4;
+  table_.AddEnded(facts, std::make_unique<FakeTree>(&other), T0, exit,
+                  T0 + absl::Seconds(3));
+  EXPECT_EQ(exited_, 1);
+  EXPECT_EQ(exit_.code, 4);
+  EXPECT_EQ(wall_, absl::Seconds(3));
+  EXPECT_EQ(signs_, 1);
+  ASSERT_NE(table_.FindByPid(kPid), nullptr);
+  EXPECT_EQ(table_.FindByPid(kPid)->facts.id, kJob);
+  EXPECT_TRUE(table_.EndTree(kJob + 1, absl::ZeroDuration(), T0).ok());
+  EXPECT_EQ(other.kills, 1);
+  EXPECT_EQ(world_.kills, 0);
+  table_.Tick(T0 + absl::Seconds(4));
+  EXPECT_EQ(gone_count_, 1);
+  ASSERT_NE(table_.FindByPid(kPid), nullptr);
 }
 
 TEST_F(ProcessTableTest, EndTreeIsTermThenKill) {

@@ -194,6 +194,20 @@ TEST(FindMembersTest, LeadersPidOfAnotherIsNotTheLeader) {
                                      Process(102, 10, 100, 902)};
   const auto id_of = [](int64_t) { return std::string("other"); };
   EXPECT_TRUE(FindMembers(root, all, id_of).empty());
+  // Nor is its session the leader's.
+  const auto no_id = [](int64_t) { return std::string(); };
+  EXPECT_TRUE(FindMembers(root, all, no_id).empty());
+}
+
+TEST(FindMembersTest, WithoutALeaderOnlyTheIdCounts) {
+  const TreeRoot root = {-1, 500, "me", 0};
+  const std::vector<ProcStat> all = {Process(1, 0, 0, 600),
+                                     Process(101, 1, 101, 901),
+                                     Process(102, 1, 102, 902)};
+  const auto id_of = [](int64_t pid) {
+    return std::string(pid == 102 ? "me" : "");
+  };
+  EXPECT_EQ(Pids(FindMembers(root, all, id_of)), std::vector<int64_t>{102});
 }
 
 TEST(MessageTest, RequestsAreReadWithSuspicion) {

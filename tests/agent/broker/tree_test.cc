@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/broker/cgroup.h"
+#include "lib/base/clock.h"
 #include "tests/agent/broker/harness.h"
 
 namespace specula::agent {
@@ -194,6 +195,28 @@ TEST_P(TreeTest, LostFrontEndsItsExecs) {
   // Its own grace of 5 s, and no more.
   EXPECT_TRUE(WaitFor([&] { return Living().empty(); }, absl::Seconds(6)));
   CloseFront();
+}
+
+TEST_P(TreeTest, FrontLostAtAnyMomentOfABirthEndsTheExec) {
+  // From before the child is made until after its program runs.
+  for (int i = 0; i < 40; ++i) {
+    if (i > 0) Launch();
+    const std::string ran = absl::StrCat(directory_, "/ran", i);
+    Begin(Marked(absl::StrCat("setsid sleep 1000 & echo x >", ran,
+                              "; exec sleep 1000")));
+    const absl::Duration end = MonotonicNow() + i * absl::Microseconds(50);
+    while (MonotonicNow() < end) {
+    }
+    // The broker learns of the lost front first, then of the exec, at once.
+    kill(broker_pid_, SIGSTOP);
+    client_.reset();
+    WaitFor([&] { return access(ran.c_str(), F_OK) == 0; },
+            absl::Milliseconds(30));
+    kill(broker_pid_, SIGCONT);
+    CloseFront();
+    ASSERT_TRUE(WaitFor([&] { return Living().empty(); }, absl::Seconds(20)))
+        << "after " << i * 50 << " us";
+  }
 }
 
 TEST_P(TreeTest, EndOfTheBrokerIsTheEndOfItsExecs) {
