@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "lib/base/format.h"
+#include "shim/frame.h"
 
 namespace specula::shim {
 namespace {
@@ -19,7 +20,11 @@ struct Row {
   Verb verb;
   Arguments arguments;
   Role least;
+  size_t most_bytes = kMostShortBytes;  // of the whole request
 };
+
+// The longest path that Linux takes has 4096 bytes.
+constexpr size_t kMostTailBytes = 8 << 10;
 
 constexpr Row kRows[] = {
     {"AUTH", Verb::kAuth, Arguments::kText, Role::kViewer},
@@ -28,10 +33,11 @@ constexpr Row kRows[] = {
     {"CPU", Verb::kCpu, Arguments::kNone, Role::kViewer},
     {"MEM", Verb::kMem, Arguments::kNone, Role::kViewer},
     {"DISK", Verb::kDisk, Arguments::kNone, Role::kViewer},
-    {"EXEC", Verb::kExec, Arguments::kText, Role::kOperator},
-    {"START", Verb::kStart, Arguments::kText, Role::kOperator},
+    {"EXEC", Verb::kExec, Arguments::kText, Role::kOperator, kMostPayloadBytes},
+    {"START", Verb::kStart, Arguments::kText, Role::kOperator,
+     kMostPayloadBytes},
     {"KILL", Verb::kKill, Arguments::kPid, Role::kOperator},
-    {"TAIL", Verb::kTail, Arguments::kText, Role::kOperator},
+    {"TAIL", Verb::kTail, Arguments::kText, Role::kOperator, kMostTailBytes},
     {"STOP", Verb::kStop, Arguments::kSid, Role::kOperator},
     {"BYE", Verb::kBye, Arguments::kNone, Role::kViewer},
 };
@@ -115,6 +121,26 @@ std::variant<Command, Error> ParseCommand(absl::string_view payload) {
           : ParseArguments(*row, payload.substr(space + 1), command);
   if (!good) return Error::kBadRequest;
   return command;
+}
+
+size_t MostRequestBytes(std::optional<Role> role) {
+  size_t most = kMostShortBytes;
+  if (!role.has_value()) return most;
+  // `most` is that of the rows so far that the role may ask for.
+  for (const Row& row : kRows) {
+    if (Allows(*role, row.verb)) most = std::max(most, row.most_bytes);
+  }
+  return most;
+}
+
+size_t MostRequestBytes(Role role, absl::string_view head) {
+  const absl::string_view word = head.substr(0, head.find(' '));
+  const Row* row = std::find_if(std::begin(kRows), std::end(kRows),
+                                [&](const Row& r) { return r.word == word; });
+  if (row == std::end(kRows) || !Allows(role, row->verb)) {
+    return kMostShortBytes;
+  }
+  return row->most_bytes;
 }
 
 bool Allows(Role role, Verb verb) {

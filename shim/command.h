@@ -1,6 +1,7 @@
 #ifndef SPECULA_SHIM_COMMAND_H_
 #define SPECULA_SHIM_COMMAND_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -39,6 +40,14 @@ struct Command {
 
 // Reads a payload. The error is kBadRequest or kUnknownCommand.
 std::variant<Command, Error> ParseCommand(absl::string_view payload);
+
+// The longest request that this role may send, as far as that can be told
+// before its verb is known. Absent: a stranger.
+size_t MostRequestBytes(std::optional<Role> role);
+
+// The same once the first kHeadBytes are known: only what holds a command line
+// or a path may be longer than kMostShortBytes.
+size_t MostRequestBytes(Role role, absl::string_view head);
 
 // Whether the holder of a token with this role may ask for it.
 bool Allows(Role role, Verb verb);

@@ -1,15 +1,24 @@
 #include "shim/dialogue.h"
 
+#include <optional>
 #include <utility>
 #include <variant>
 
 namespace specula::shim {
 
 Dialogue::Step Dialogue::Next(absl::string_view& bytes) {
-  const size_t limit =
-      holder_ == nullptr ? kMostStrangerBytes : kMostPayloadBytes;
-  switch (reader_.Read(bytes, limit)) {
+  const auto role =
+      holder_ == nullptr ? std::nullopt : std::optional<Role>(holder_->role);
+  FrameReader::Event event = reader_.Read(bytes, MostRequestBytes(role));
+  if (event == FrameReader::Event::kHead) {
+    // No stranger's is as long.
+    event = reader_.length() > MostRequestBytes(*role, reader_.head())
+                ? FrameReader::Event::kTooLarge
+                : reader_.Read(bytes, reader_.length());
+  }
+  switch (event) {
     case FrameReader::Event::kMore:
+    case FrameReader::Event::kHead:
       return {.kind = Kind::kMore};
     case FrameReader::Event::kFrame:
       return Judge(reader_.TakePayload());

@@ -37,8 +37,13 @@ class Dialogue {
   // Who has come in; null: a stranger.
   const TokenSet::Holder* holder() const { return holder_; }
 
-  // Whether the bytes end within a frame.
+  // Whether the bytes end within a frame, and the memory of what has come of
+  // it.
   bool is_cut() const { return !reader_.between_frames(); }
+  size_t held_bytes() const { return reader_.held_bytes(); }
+
+  // Lets go of a frame that is not whole. Do not go on.
+  void Forget() { reader_.Forget(); }
 
  private:
   Step Judge(absl::string_view payload);

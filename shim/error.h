@@ -7,6 +7,7 @@ namespace specula::shim {
 enum class Error {
   kBadFrame,
   kTooLarge,
+  kTooSlow,
   kBadRequest,
   kUnknownCommand,
   kUnauthorized,

@@ -15,13 +15,15 @@ constexpr int kMostDigits = 20;
 
 FrameReader::Event FrameReader::Read(absl::string_view& bytes, size_t limit) {
   while (!bytes.empty()) {
-    if (state_ == State::kPayload) {
-      const size_t taken = std::min(bytes.size(), length_ - payload_.size());
+    if (state_ == State::kHead || state_ == State::kPayload) {
+      const bool head = state_ == State::kHead;
+      const size_t wanted = head ? kHeadBytes : length_;
+      const size_t taken = std::min(bytes.size(), wanted - payload_.size());
       payload_.append(bytes.data(), taken);
       bytes.remove_prefix(taken);
-      if (payload_.size() < length_) return Event::kMore;
-      state_ = State::kBetween;
-      return Event::kFrame;
+      if (payload_.size() < wanted) return Event::kMore;
+      state_ = head ? State::kPayload : State::kBetween;
+      return head ? Event::kHead : Event::kFrame;
     }
     const char byte = bytes.front();
     bytes.remove_prefix(1);
@@ -55,7 +57,7 @@ FrameReader::Event FrameReader::ReadLength(char byte, size_t limit) {
       state_ = State::kBetween;
       return Event::kFrame;
     }
-    state_ = State::kPayload;
+    state_ = length_ > kMostShortBytes ? State::kHead : State::kPayload;
     return Event::kMore;
   }
   const bool padded = digits_ == 1 && length_ == 0;
@@ -68,6 +70,12 @@ FrameReader::Event FrameReader::ReadLength(char byte, size_t limit) {
 }
 
 std::string FrameReader::TakePayload() { return std::exchange(payload_, {}); }
+
+size_t FrameReader::held_bytes() const {
+  // Up to what an empty string has it is within the reader.
+  const size_t bytes = payload_.capacity();
+  return bytes == std::string().capacity() ? 0 : bytes;
+}
 
 void AppendFrame(absl::string_view payload, std::string& out) {
   absl::StrAppend(&out, payload.size(), "\n", payload);

@@ -27,6 +27,7 @@ struct Raw {
   std::string agent = "127.0.0.1:60120";
   std::string config = kConfigPath;
   double auth_timeout_seconds = 5;
+  double frame_timeout_seconds = 60;
   double timeout_seconds = 5;
   double reload_interval_seconds = 1;
 };
@@ -84,6 +85,11 @@ absl::Status Validate(const Raw& raw, Options& options) {
     return absl::InvalidArgumentError(
         "--timeout must be above 0 and at most 3600");
   }
+  if (raw.frame_timeout_seconds <= 0 || raw.frame_timeout_seconds > 3600) {
+    return absl::InvalidArgumentError(
+        "--frame-timeout must be above 0 and at most 3600");
+  }
+  options.frame_timeout = absl::Seconds(raw.frame_timeout_seconds);
   options.auth_timeout = absl::Seconds(raw.auth_timeout_seconds);
   options.answer_within = absl::Seconds(raw.timeout_seconds);
   options.reload_interval = absl::Seconds(raw.reload_interval_seconds);
@@ -132,6 +138,10 @@ void DeclareServing(CLI::App& app, Raw& raw, Options& options) {
   app.add_option("--auth-timeout", raw.auth_timeout_seconds,
                  "Seconds from accept to the right token")
       ->envname("SPECULA_SHIM_AUTH_TIMEOUT")
+      ->capture_default_str();
+  app.add_option("--frame-timeout", raw.frame_timeout_seconds,
+                 "Seconds from the first byte of a request to its last")
+      ->envname("SPECULA_SHIM_FRAME_TIMEOUT")
       ->capture_default_str();
 }
 

@@ -35,6 +35,7 @@ struct Options {
   int max_connections = 8192;
   int max_connections_per_source = 256;
   absl::Duration auth_timeout = absl::Seconds(5);
+  absl::Duration frame_timeout = absl::Seconds(60);
   absl::Duration answer_within = absl::Seconds(5);
   absl::Duration reload_interval =
       absl::Seconds(1);  // how often TLS files are looked at

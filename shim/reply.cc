@@ -15,6 +15,8 @@ absl::string_view Word(Error error) {
       return "bad_frame";
     case Error::kTooLarge:
       return "too_large";
+    case Error::kTooSlow:
+      return "too_slow";
     case Error::kBadRequest:
       return "bad_request";
     case Error::kUnknownCommand:

@@ -1,9 +1,11 @@
 #include "shim/session.h"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "lib/base/clock.h"
 #include "shim/frame.h"
 #include "shim/peer.h"
@@ -18,6 +20,12 @@ constexpr size_t kMostStreams = 16;
 // Beyond either no request is read.
 constexpr size_t kMostOpenReplies = 64;
 constexpr size_t kMostReplyBytes = 64 << 10;
+// The same of EXECs that are answered by a summary: one of them may take long
+// and can only be ended by a STOP that is read.
+constexpr size_t kMostOpenEndings = 1024;
+
+// What a connection takes, about.
+constexpr size_t kSessionBytes = 8 << 10;
 
 // After the last answer: for a peer to take it, and to stop sending, as bytes
 // that nobody has read would make a reset of our end and lose the answer.
@@ -25,8 +33,9 @@ constexpr absl::Duration kLeaveWithin = absl::Seconds(10);
 constexpr absl::Duration kLingerWithin = absl::Seconds(1);
 constexpr size_t kMostLingerBytes = 4 << 20;
 
-// After a half-close: how often is looked for the peer, and how long nothing
-// was sent before it is asked by an empty chunk, where looking tells nothing.
+// While nothing is read: how often is looked for the peer, and after a
+// half-close how long nothing was sent before it is asked by an empty chunk,
+// where looking tells nothing.
 constexpr absl::Duration kLookInterval = absl::Seconds(1);
 constexpr absl::Duration kQuiet = absl::Seconds(5);
 
@@ -45,13 +54,19 @@ Session::Session(const Context& context, std::unique_ptr<Wire> wire,
       exec_reply_(exec_reply),
       begin_(MonotonicNow()),
       dialogue_(context.tokens),
+      frame_memory_(context.frames, [this] { OnFrameTooMuch(); }),
       replies_([this](const std::string& reply) { outbox_.PutAnswer(reply); }),
       endings_([this](const std::string& reply) { outbox_.PutAnswer(reply); }),
       changed_(context.loop),
       outbox_(
-          context.loop, *wire_, [this] { changed_.Notify(); },
-          [this] { Vanish(); }),
-      deadline_(context.loop) {}
+          context.loop, *wire_, context.outboxes, [this] { changed_.Notify(); },
+          [this] { Vanish(); }, [this] { OnOutboxTooMuch(); }),
+      deadline_(context.loop),
+      frame_deadline_(context.loop) {
+  // Strangers of one source are one.
+  frame_memory_.SetOwner(source_);
+  outbox_.SetOwner(source_);
+}
 
 awaitable<void> Session::Run() {
   const auto self = shared_from_this();
@@ -97,7 +112,10 @@ awaitable<void> Session::Serve() {
   Flush();
 }
 
+// The bytes before those that are left have been answered, or have their place
+// among the answers.
 awaitable<void> Session::TakeFrames(absl::string_view bytes) {
+  bool another = false;
   while (phase_ == Phase::kOpen) {
     while (MustPause()) {
       Flush();
@@ -105,13 +123,31 @@ awaitable<void> Session::TakeFrames(absl::string_view bytes) {
     }
     if (phase_ != Phase::kOpen) break;
     const Dialogue::Step step = dialogue_.Next(bytes);
+    if (step.kind == Dialogue::Kind::kMore) {
+      WatchFrame(another);
+      co_return;
+    }
+    another = true;
+    if (frame_clock_ == FrameClock::kRuns) WatchFrame(another);
     switch (step.kind) {
       case Dialogue::Kind::kMore:
-        co_return;
-      case Dialogue::Kind::kDo:
-        Obey(step.command);
-        co_await Pause(context_.translator.Pace(step.command));
         break;
+      case Dialogue::Kind::kDo: {
+        context_.trimmer.Touch(step.command.text.size());
+        std::shared_ptr<Translator::Turn> turn = Await(step.command);
+        next_look_ = MonotonicNow() + kLookInterval;
+        while (phase_ == Phase::kOpen && turn != nullptr && !turn->has_come()) {
+          Flush();
+          co_await changed_.Wait(kLookInterval);
+          // Nothing is read meanwhile, so that its end would not be seen.
+          if (IsTimeToLook() && StateOfPeer(wire_->socket().native_handle()) ==
+                                    PeerState::kGone) {
+            Vanish();
+          }
+        }
+        if (phase_ == Phase::kOpen) Obey(step.command, std::move(turn));
+        break;
+      }
       case Dialogue::Kind::kRefuse:
         Answer(ErrorReply(step.error));
         break;
@@ -137,8 +173,83 @@ awaitable<void> Session::Pause(absl::Duration pause) {
   }
 }
 
+std::shared_ptr<Translator::Turn> Session::Await(const Command& command) {
+  const bool is_stream =
+      command.verb == Verb::kExec || command.verb == Verb::kTail;
+  if (is_stream && streams_.size() >= kMostStreams) return nullptr;
+  return context_.translator.Await(command, who_, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->changed_.Notify();
+  });
+}
+
+void Session::WatchFrame(bool another) {
+  const bool is_cut = dialogue_.is_cut();
+  frame_memory_.Set(dialogue_.held_bytes(), MonotonicNow());
+  if (frame_clock_ == FrameClock::kRuns && (another || !is_cut)) {
+    frame_clock_ = FrameClock::kStands;
+    frame_deadline_.cancel();
+  }
+  if (!is_cut || frame_clock_ == FrameClock::kRuns) return;
+  frame_clock_ = FrameClock::kRuns;
+  frame_deadline_.expires_after(
+      absl::ToChronoNanoseconds(context_.frame_timeout));
+  frame_deadline_.async_wait(
+      [weak = weak_from_this()](const boost::system::error_code& cancelled) {
+        const auto self = cancelled ? nullptr : weak.lock();
+        if (self != nullptr && self->dialogue_.is_cut()) {
+          self->BreakOff(Error::kTooSlow);
+        }
+      });
+}
+
+void Session::BreakOff(Error error) {
+  if (phase_ != Phase::kOpen) return;
+  context_.trimmer.Touch(dialogue_.held_bytes());
+  dialogue_.Forget();
+  frame_memory_.Set(0, MonotonicNow());
+  Leave(error);
+  changed_.Notify();
+  Flush();
+  // The read that is out ends with the next byte. Where none comes it is ended,
+  // but not at once: what came after that would make a reset of our end.
+  deadline_.expires_after(absl::ToChronoNanoseconds(kLingerWithin));
+  deadline_.async_wait(
+      [weak = weak_from_this()](const boost::system::error_code& cancelled) {
+        if (const auto self = cancelled ? nullptr : weak.lock()) {
+          self->wire_->StopReading();
+        }
+      });
+}
+
+void Session::OnFrameTooMuch() {
+  boost::asio::post(context_.loop, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr || self->phase_ != Phase::kOpen) return;
+    self->context_.evictions(
+        LogLevel::kWarning,
+        "unfinished requests take too much memory; a connection is closed",
+        {{"controller", self->who_}, {"source", self->source_}});
+    self->BreakOff(Error::kBusy);
+  });
+}
+
+void Session::OnOutboxTooMuch() {
+  boost::asio::post(context_.loop, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr || self->phase_ == Phase::kGone) return;
+    self->context_.evictions(
+        LogLevel::kWarning,
+        "what is not read takes too much memory; a connection is closed",
+        {{"controller", self->who_}, {"source", self->source_}});
+    self->Vanish();
+  });
+}
+
 void Session::LetIn() {
   deadline_.cancel();
+  who_ = absl::StrCat(dialogue_.holder()->name, " from ", source_);
+  frame_memory_.SetOwner(who_);
+  outbox_.SetOwner(who_);
   context_.admissions(LogLevel::kInfo, "a controller came in",
                       {{"source", source_},
                        {"token", dialogue_.holder()->name},
@@ -160,11 +271,12 @@ awaitable<void> Session::WaitOutFailure() {
   co_await Pause(penalty);
 }
 
-void Session::Obey(const Command& command) {
+void Session::Obey(const Command& command,
+                   std::shared_ptr<Translator::Turn> turn) {
   switch (command.verb) {
     case Verb::kExec:
     case Verb::kTail:
-      Begin(command);
+      Begin(command, std::move(turn));
       return;
     case Verb::kStop:
       Stop(command.number);
@@ -177,9 +289,13 @@ void Session::Obey(const Command& command) {
     default:
       break;
   }
+  if (turn == nullptr) {
+    Answer(ErrorReply(Error::kBusy));
+    return;
+  }
   const Lane::Ticket ticket = replies_.Take();
   obeying_ = true;
-  context_.translator.Ask(command, dialogue_.holder()->name,
+  context_.translator.Ask(command, dialogue_.holder()->name, std::move(turn),
                           [weak = weak_from_this(), ticket](std::string reply) {
                             const auto self = weak.lock();
                             if (self == nullptr || self->phase_ == Phase::kGone)
@@ -203,14 +319,15 @@ void Session::Leave(Error error) {
   Answer(ErrorReply(error));
 }
 
-void Session::Begin(const Command& command) {
+void Session::Begin(const Command& command,
+                    std::shared_ptr<Translator::Turn> turn) {
   const int64_t sid = ++last_sid_;
   Stream stream;
   stream.summary =
       command.verb == Verb::kExec && exec_reply_ == ExecReply::kSummary;
   Lane& lane = stream.summary ? endings_ : replies_;
   stream.ticket = lane.Take();
-  if (streams_.size() < kMostStreams) {
+  if (turn != nullptr) {
     StreamEvents events;
     const auto weak = weak_from_this();
     events.opened = [weak, sid] {
@@ -222,8 +339,8 @@ void Session::Begin(const Command& command) {
     events.ended = [weak, sid](const StreamEnding& ending) {
       if (const auto self = weak.lock()) self->OnEnded(sid, ending);
     };
-    stream.remote = context_.translator.Open(command, dialogue_.holder()->name,
-                                             std::move(events));
+    stream.remote = context_.translator.Open(
+        command, dialogue_.holder()->name, std::move(turn), std::move(events));
   }
   if (stream.remote == nullptr) {
     lane.Fill(stream.ticket, ErrorReply(Error::kBusy));
@@ -264,6 +381,7 @@ void Session::OnChunk(int64_t sid, std::string bytes) {
     return;
   }
   const std::shared_ptr<AgentStream>& remote = found->second.remote;
+  context_.trimmer.Touch(bytes.size());
   if (found->second.summary) {
     remote->Continue();
     return;
@@ -278,7 +396,7 @@ void Session::OnChunk(int64_t sid, std::string bytes) {
   std::string header = OutHeader(sid, bytes.size());
   outbox_.PutPiece({.header = std::move(header),
                     .body = std::move(bytes),
-                    .leaves = [weak = std::weak_ptr<AgentStream>(remote)] {
+                    .next = [weak = std::weak_ptr<AgentStream>(remote)] {
                       if (const auto stream = weak.lock()) stream->Continue();
                     }});
   Flush();
@@ -335,10 +453,15 @@ awaitable<void> Session::AwaitEnd() {
   }
 }
 
-void Session::LookForPeer() {
+bool Session::IsTimeToLook() {
   const absl::Duration now = MonotonicNow();
-  if (streams_.empty() || now < next_look_) return;
+  if (now < next_look_) return false;
   next_look_ = now + kLookInterval;
+  return true;
+}
+
+void Session::LookForPeer() {
+  if (streams_.empty() || !IsTimeToLook()) return;
   switch (StateOfPeer(wire_->socket().native_handle())) {
     case PeerState::kThere:
       return;
@@ -396,6 +519,9 @@ void Session::Vanish() {
   phase_ = Phase::kGone;
   CancelStreams(/*pending_too=*/true);
   deadline_.cancel();
+  frame_deadline_.cancel();
+  context_.trimmer.Touch(kSessionBytes + dialogue_.held_bytes() +
+                         outbox_.held_bytes());
   outbox_.Close();
   wire_->Close();
   changed_.Notify();
@@ -403,6 +529,7 @@ void Session::Vanish() {
 
 bool Session::MustPause() const {
   return phase_ == Phase::kOpen && (replies_.open_count() >= kMostOpenReplies ||
+                                    endings_.open_count() >= kMostOpenEndings ||
                                     outbox_.bytes() >= kMostReplyBytes);
 }
 

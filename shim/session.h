@@ -15,11 +15,13 @@
 #include "shim/dialogue.h"
 #include "shim/event.h"
 #include "shim/exec_reply.h"
+#include "shim/holdings.h"
 #include "shim/lane.h"
 #include "shim/outbox.h"
 #include "shim/penalty.h"
 #include "shim/token.h"
 #include "shim/translate.h"
+#include "shim/trimmer.h"
 #include "shim/wire.h"
 
 namespace specula::shim {
@@ -27,9 +29,11 @@ namespace specula::shim {
 // One connection, from accept to its end.
 //
 // Answers keep the order of requests. Output of streams goes between them as it
-// comes, at most two chunks of each stream held here: when the peer is slow its
-// own streams are paused, and when it does not read its answers no further
-// requests are read. Once the peer is gone its streams are cancelled.
+// comes, one chunk of each stream held here, two while all together hold
+// little: when the peer is slow its own streams are paused, and when it does
+// not read its answers no further requests are read. Once the peer is gone its
+// streams are cancelled. A command waits for its turn among those of all
+// controllers, and what stands behind it with it.
 //
 // Loop thread only. It lives as long as Run.
 class Session : public std::enable_shared_from_this<Session> {
@@ -40,9 +44,14 @@ class Session : public std::enable_shared_from_this<Session> {
     Translator& translator;
     const TokenSet& tokens;
     Penalties& penalties;
+    Holdings& frames;    // of all, those that are not whole
+    Holdings& outboxes;  // what all have not taken yet
+    Trimmer& trimmer;
     LimitedLog& refusals;
     LimitedLog& admissions;
+    LimitedLog& evictions;
     absl::Duration auth_timeout;
+    absl::Duration frame_timeout;
   };
 
   Session(const Context& context, std::unique_ptr<Wire> wire,
@@ -75,6 +84,9 @@ class Session : public std::enable_shared_from_this<Session> {
     bool stopped = false;
     Lane::Ticket ticket = 0;
   };
+  // The time of a frame that was begun.
+  enum class FrameClock { kStands, kRuns };
+
   boost::asio::awaitable<void> Serve();
   boost::asio::awaitable<void> TakeFrames(absl::string_view bytes);
   // Waits while there is a reason to go on afterwards.
@@ -85,10 +97,19 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void CloseUnless(absl::Duration within, bool authenticated);
   void LetIn();
-  void Obey(const Command& command);
+  // Lets the time of a frame run that was begun and is not whole, and says how
+  // much memory it takes. `another`: it is not the one of before.
+  void WatchFrame(bool another);
+  // Ends with an error what goes on in the middle of a frame.
+  void BreakOff(Error error);
+  void OnFrameTooMuch();
+  void OnOutboxTooMuch();
+  // A turn that is null: kBusy.
+  std::shared_ptr<Translator::Turn> Await(const Command& command);
+  void Obey(const Command& command, std::shared_ptr<Translator::Turn> turn);
   void Answer(std::string reply);
   void Leave(Error error);
-  void Begin(const Command& command);
+  void Begin(const Command& command, std::shared_ptr<Translator::Turn> turn);
   void Stop(int64_t sid);
   void OnOpened(int64_t sid);
   void OnChunk(int64_t sid, std::string bytes);
@@ -98,6 +119,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void CancelStreams(bool pending_too);
   void Flush() { outbox_.Flush(shared_from_this()); }
   void Vanish();
+  // Whether it is time to look for the peer again; then it takes note.
+  bool IsTimeToLook();
   // After a half-close: whether somebody is still there.
   void LookForPeer();
 
@@ -113,7 +136,10 @@ class Session : public std::enable_shared_from_this<Session> {
   bool waits_out_ = false;  // a failure, or the last bytes of one
   bool obeying_ = false;    // in a call of Translator::Ask
 
+  std::string who_;  // the controller: its token and its source
   Dialogue dialogue_;
+  FrameClock frame_clock_ = FrameClock::kStands;
+  Holdings::Member frame_memory_;
   std::array<char, 4096> buffer_;
 
   Lane replies_;  // what has its place among the answers
@@ -126,6 +152,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Event changed_;  // for Run's coroutine
   Outbox outbox_;
   boost::asio::steady_timer deadline_;
+  boost::asio::steady_timer frame_deadline_;
 };
 
 }  // namespace specula::shim

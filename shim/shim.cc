@@ -28,6 +28,11 @@ constexpr absl::Duration kDrainWithin = absl::Seconds(7);
 
 constexpr rlim_t kOtherDescriptors = 256;
 
+// Of all connections together: requests that are not whole, and what is not
+// read.
+constexpr size_t kMostFrameBytes = 16 << 20;
+constexpr size_t kMostOutboxBytes = 64 << 20;
+
 // Raises the soft limit as far as it goes; what is beyond it is shed.
 void RaiseDescriptors(int connections) {
   rlimit files;
@@ -59,8 +64,18 @@ struct Shim::Parts {
                  // One source never gets all, or it would shut out the others.
                  std::min(options.max_connections_per_source,
                           std::max(1, options.max_connections * 3 / 4))),
-        context{loop,       translator,          tokens, penalties, refusals,
-                admissions, options.auth_timeout},
+        context{loop,
+                translator,
+                tokens,
+                penalties,
+                frames,
+                outboxes,
+                trimmer,
+                refusals,
+                admissions,
+                evictions,
+                options.auth_timeout,
+                options.frame_timeout},
         signals(loop, SIGTERM, SIGINT),
         drained(loop),
         reload(loop) {}
@@ -84,7 +99,10 @@ struct Shim::Parts {
   const absl::Duration reload_interval;
   TlsContext tls;
   Penalties penalties;
-  LimitedLog refusals, admissions;
+  Holdings frames{kMostFrameBytes};
+  Holdings outboxes{kMostOutboxBytes};
+  LimitedLog refusals, admissions, evictions;
+  Trimmer trimmer{loop};
   Translator translator;
   Sessions sessions;
   const Session::Context context;
@@ -185,6 +203,7 @@ void Shim::Run() {
         for (auto& listener : parts.listeners) listener->Stop();
         parts.reload_ended = true;
         parts.reload.cancel();
+        parts.trimmer.Stop();
         parts.sessions.DrainAll();
         parts.drained.expires_after(absl::ToChronoNanoseconds(kDrainWithin));
         parts.drained.async_wait(

@@ -19,7 +19,7 @@ namespace specula::shim {
 namespace {
 
 // What is left of a stranger's frame behind "AUTH ".
-constexpr size_t kMostTokenBytes = kMostStrangerBytes - 5;
+constexpr size_t kMostTokenBytes = kMostShortBytes - 5;
 
 // The role before the colon, if there is one.
 absl::StatusOr<Role> TakeRole(absl::string_view& line) {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/clock.h"
+#include "lib/rpc/message_limits.h"
 #include "shim/reply.h"
 #include "shim/translate_stream.h"
 
@@ -16,11 +18,53 @@ namespace {
 // its NUL: what is longer cannot run, and would only fill the wire.
 constexpr size_t kMostLineBytes = (128 << 10) - 1;
 
-// A little less than the agent allows a connection, and what one call costs
-// besides its text.
+// A longer path, also one of a program, names nothing.
+constexpr size_t kMostPathBytes = 4095;
+
+// The agent cuts a connection that sends more than 256 KiB a second, after a
+// rest 2 MiB at once: a little less, and what one call costs besides its text.
 constexpr double kBytesPerSecond = 200 << 10;
-constexpr double kBurstBytes = 1 << 20;
-constexpr double kCallBytes = 256;
+constexpr double kBurstBytes = kMostRequestBytes + (16 << 10);
+constexpr size_t kCallBytes = 256;
+
+// The agent answers 128 calls of a connection at once.
+constexpr Turns::Bounds kQuestionBounds = {.bytes_per_second = kBytesPerSecond,
+                                           .burst_bytes = kBurstBytes,
+                                           .most_open = 100,
+                                           .most_waiting_bytes = 4 << 20};
+// With a look for the program each of these is an EXEC as well.
+constexpr Turns::Bounds kOrderBounds = {.bytes_per_second = kBytesPerSecond,
+                                        .burst_bytes = kBurstBytes,
+                                        .most_open = 60,
+                                        .most_waiting_bytes = 16 << 20};
+// How many of these are open is the business of the places.
+constexpr Turns::Bounds kStreamBounds = {
+    .bytes_per_second = kBytesPerSecond,
+    .burst_bytes = kBurstBytes,
+    .most_open = std::numeric_limits<size_t>::max(),
+    .most_waiting_bytes = 16 << 20};
+
+// As many EXECs as an agent runs for one caller, unless it was told otherwise.
+constexpr size_t kMostExecs = 64;
+
+// How long those wait who came meanwhile, so that all are looked at together.
+constexpr absl::Duration kMoment = absl::Milliseconds(5);
+
+// Whether an EXEC or TAIL is refused here.
+bool IsTooLong(const Command& command) {
+  return command.text.size() >
+         (command.verb == Verb::kTail ? kMostPathBytes : kMostLineBytes);
+}
+
+// What a command costs on its way to the agent, in bytes.
+size_t PriceOf(const Command& command) {
+  const size_t bytes = kCallBytes + command.text.size();
+  if (command.verb != Verb::kStart) return bytes;
+  // Perhaps a look for the program before; and each word has a frame.
+  return bytes + kCallBytes + std::min(command.text.size(), kMostPathBytes) +
+         static_cast<size_t>(
+             std::count(command.text.begin(), command.text.end(), ' '));
+}
 
 std::optional<Extent> ReadMemory(const v1::Memory& memory) {
   if (memory.quality() == v1::QUALITY_UNAVAILABLE || memory.total_bytes() <= 0)
@@ -76,7 +120,14 @@ Error ErrorOf(const absl::Status& status, Verb verb) {
 Translator::Translator(boost::asio::io_context& loop, const Endpoint& agent,
                        const Credentials& credentials,
                        absl::Duration answer_within)
-    : loop_(loop), agent_(agent), answer_within_(answer_within) {
+    : loop_(loop),
+      agent_(agent),
+      answer_within_(answer_within),
+      question_queue_(loop, kQuestionBounds),
+      order_queue_(loop, kOrderBounds),
+      stream_queue_(loop, kStreamBounds),
+      places_(kMostAgentStreams),
+      execs_(kMostExecs) {
   SetCredentials(credentials);
 }
 
@@ -84,18 +135,106 @@ Translator::~Translator() = default;
 
 void Translator::SetCredentials(const Credentials& credentials) {
   questions_ = MakeChannel(agent_, credentials);
+  orders_ = MakeChannel(agent_, credentials);
   streams_ = MakeChannel(agent_, credentials);
   clients_.clear();
   // So that the first question does not wait for a handshake.
   questions_->GetState(/*try_to_connect=*/true);
 }
 
-AgentClient& Translator::ClientFor(const std::string& on_behalf) {
-  std::unique_ptr<AgentClient>& client = clients_[on_behalf];
-  if (client == nullptr) {
-    client = std::make_unique<AgentClient>(questions_, on_behalf);
+Translator::Clients& Translator::ClientsFor(const std::string& on_behalf) {
+  std::unique_ptr<Clients>& clients = clients_[on_behalf];
+  if (clients == nullptr) {
+    clients = std::make_unique<Clients>(
+        Clients{.questions = AgentClient(questions_, on_behalf),
+                .orders = AgentClient(orders_, on_behalf)});
   }
-  return *client;
+  return *clients;
+}
+
+void Translator::Turn::GiveBack() {
+  if (Shares* places = std::exchange(places_, nullptr)) places->Give(who_);
+  if (Shares* execs = std::exchange(execs_, nullptr)) execs->Give(who_);
+  if (Queue* queue = std::exchange(queue_, nullptr)) {
+    queue->turns.Leave(who_, id_);
+    queue->Look(kMoment);
+  }
+}
+
+// Nobody waits without a look to come, but for those who wait until one of
+// their own is answered.
+void Translator::Queue::Look(absl::Duration within) {
+  const absl::Duration now = MonotonicNow();
+  if (turns.is_empty()) {
+    next_look = absl::InfiniteDuration();
+    timer.cancel();
+    return;
+  }
+  if (now + within >= next_look) return;
+  next_look = now + within;
+  timer.expires_after(absl::ToChronoNanoseconds(within));
+  timer.async_wait([this](const boost::system::error_code& cancelled) {
+    if (cancelled) return;
+    next_look = absl::InfiniteDuration();
+    Look(std::max(turns.Advance(MonotonicNow()), kMoment));
+  });
+}
+
+Translator::Queue* Translator::QueueOf(const Command& command) {
+  switch (command.verb) {
+    case Verb::kExec:
+    case Verb::kTail:
+      return IsTooLong(command) ? nullptr : &stream_queue_;
+    case Verb::kStart:
+      return &order_queue_;
+    case Verb::kPing:
+      return questions_->GetState(false) == GRPC_CHANNEL_READY
+                 ? nullptr
+                 : &question_queue_;
+    case Verb::kStatus:
+    case Verb::kCpu:
+    case Verb::kMem:
+    case Verb::kDisk:
+    case Verb::kKill:
+      return &question_queue_;
+    case Verb::kAuth:
+    case Verb::kStop:
+    case Verb::kBye:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<Translator::Turn> Translator::Await(
+    const Command& command, const std::string& who,
+    std::function<void()> come) {
+  const std::shared_ptr<Turn> turn(new Turn(who));
+  Queue* queue = QueueOf(command);
+  if (queue == nullptr) {
+    turn->has_come_ = true;
+    return turn;
+  }
+  if (queue == &stream_queue_) {
+    if (!places_.Take(who)) return nullptr;
+    turn->places_ = &places_;
+    if (command.verb == Verb::kExec) {
+      if (!execs_.Take(who)) return nullptr;
+      turn->execs_ = &execs_;
+    }
+  }
+  // It does not wait longer than it lives.
+  const auto id = queue->turns.Join(
+      who, PriceOf(command),
+      [turn = turn.get(), come = std::move(come)] {
+        turn->has_come_ = true;
+        come();
+      },
+      MonotonicNow());
+  if (!id.has_value()) return nullptr;
+  turn->queue_ = queue;
+  turn->id_ = *id;
+  queue->Look(kMoment);
+  return turn;
 }
 
 template <typename Answer>
@@ -111,9 +250,15 @@ std::function<void(absl::StatusOr<Answer>)> Translator::OnLoop(
 }
 
 void Translator::Ask(const Command& command, const std::string& on_behalf,
-                     OnReply done) {
+                     std::shared_ptr<Turn> turn, OnReply answered) {
   const Verb verb = command.verb;
-  AgentClient& client = ClientFor(on_behalf);
+  AgentClient& client = ClientsFor(on_behalf).questions;
+  const std::string& who = turn->who_;
+  // Given back on the loop: gRPC may be the last to have it.
+  OnReply done = [turn, answered = std::move(answered)](std::string reply) {
+    turn->GiveBack();
+    answered(std::move(reply));
+  };
   switch (verb) {
     case Verb::kPing:
       Ping(std::move(done));
@@ -162,7 +307,7 @@ void Translator::Ask(const Command& command, const std::string& on_behalf,
                       std::move(done)));
       return;
     case Verb::kStart:
-      Start(command, on_behalf, std::move(done));
+      Start(command, on_behalf, who, std::move(done));
       return;
     case Verb::kKill: {
       v1::KillRequest request;
@@ -191,7 +336,7 @@ void Translator::Ping(OnReply done) {
     done(std::string(kPingReply));
     return;
   }
-  ClientFor("").CheckHealth(
+  ClientsFor("").questions.CheckHealth(
       answer_within_,
       [done = std::move(done), &loop = loop_,
        work = boost::asio::make_work_guard(loop_)](const absl::Status& status) {
@@ -202,7 +347,7 @@ void Translator::Ping(OnReply done) {
 }
 
 void Translator::Start(const Command& command, const std::string& on_behalf,
-                       OnReply done) {
+                       const std::string& who, OnReply done) {
   v1::StartRequest request;
   if (const auto words = PlainWords(command.text)) {
     // Without a shell in between the agent finds out what cannot be started.
@@ -221,6 +366,14 @@ void Translator::Start(const Command& command, const std::string& on_behalf,
     SendStart(request, on_behalf, std::move(done));
     return;
   }
+  if (program.size() > kMostPathBytes) {
+    done(ErrorReply(Error::kStartFailed));
+    return;
+  }
+  if (!execs_.Take(who)) {
+    done(ErrorReply(Error::kBusy));
+    return;
+  }
   // The shell always starts; what it would not find is looked for before.
   Command check;
   check.verb = Verb::kExec;
@@ -233,8 +386,9 @@ void Translator::Start(const Command& command, const std::string& on_behalf,
   events.chunk = [stream](const std::string&) {
     if (auto open = stream->lock()) open->Continue();
   };
-  events.ended = [this, request = std::move(request), on_behalf,
+  events.ended = [this, request = std::move(request), on_behalf, who,
                   done](const StreamEnding& ending) {
+    execs_.Give(who);
     if (ending.refused.has_value()) {
       done(ErrorReply(*ending.refused == Error::kUnavailable ||
                               *ending.refused == Error::kBusy
@@ -248,14 +402,16 @@ void Translator::Start(const Command& command, const std::string& on_behalf,
       SendStart(request, on_behalf, done);
     }
   };
-  const auto opened = Open(check, on_behalf, std::move(events));
-  *stream = opened;
-  if (opened == nullptr) done(ErrorReply(Error::kBusy));
+  *stream = Begin(check, on_behalf, orders_, std::move(events));
 }
 
 void Translator::SendStart(const v1::StartRequest& request,
                            const std::string& on_behalf, OnReply done) {
-  ClientFor(on_behalf).Start(
+  if (request.ByteSizeLong() > size_t{kMostRequestBytes}) {
+    done(ErrorReply(Error::kStartFailed));
+    return;
+  }
+  ClientsFor(on_behalf).orders.Start(
       request, answer_within_,
       OnLoop<v1::StartResponse>(
           [](const absl::StatusOr<v1::StartResponse>& answer) {
@@ -268,37 +424,32 @@ void Translator::SendStart(const v1::StartRequest& request,
 
 std::shared_ptr<AgentStream> Translator::Open(const Command& command,
                                               const std::string& on_behalf,
+                                              std::shared_ptr<Turn> turn,
                                               StreamEvents events) {
-  if (stream_count_ >= kMostAgentStreams) return nullptr;
-  ++stream_count_;
-  auto told = std::move(events.ended);
-  events.ended = [this, told = std::move(told)](const StreamEnding& ending) {
-    --stream_count_;
+  events.ended = [turn = std::move(turn),
+                  told = std::move(events.ended)](const StreamEnding& ending) {
+    turn->GiveBack();
     told(ending);
   };
-  if (command.text.size() > kMostLineBytes) {
-    return RefuseStream(loop_, Error::kExecFailed, std::move(events));
+  return Begin(command, on_behalf, streams_, std::move(events));
+}
+
+std::shared_ptr<AgentStream> Translator::Begin(
+    const Command& command, const std::string& on_behalf,
+    const std::shared_ptr<grpc::Channel>& channel, StreamEvents events) {
+  if (IsTooLong(command)) {
+    return RefuseStream(
+        loop_,
+        command.verb == Verb::kTail ? Error::kTailFailed : Error::kExecFailed,
+        std::move(events));
   }
   const StreamOptions options{.answer_within = answer_within_,
                               .on_behalf = on_behalf};
   return command.verb == Verb::kTail
-             ? BeginTail(loop_, streams_, command.text, options,
+             ? BeginTail(loop_, channel, command.text, options,
                          std::move(events))
-             : BeginExec(loop_, streams_, agent_, command.text, options,
+             : BeginExec(loop_, channel, agent_, command.text, options,
                          std::move(events));
-}
-
-absl::Duration Translator::Pace(const Command& command) {
-  // These are not sent.
-  if (command.verb == Verb::kPing || command.text.size() > kMostLineBytes) {
-    return absl::ZeroDuration();
-  }
-  const absl::Duration now = MonotonicNow();
-  const absl::Duration burst = absl::Seconds(kBurstBytes / kBytesPerSecond);
-  const double bytes = kCallBytes + static_cast<double>(command.text.size());
-  paid_until_ = std::max(paid_until_, now - burst) +
-                absl::Seconds(bytes / kBytesPerSecond);
-  return std::max(paid_until_ - now, absl::ZeroDuration());
 }
 
 }  // namespace specula::shim

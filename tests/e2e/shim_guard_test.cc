@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -174,6 +175,121 @@ TEST_F(ShimGuardTest, ConnectionsAreCappedInAllAndBySource) {
   }));
 }
 
+// --- Requests that are begun and not finished
+
+TEST_F(ShimGuardTest, UnfinishedRequestsTakeLittleMemoryAndItIsGivenBack) {
+  ShimProcess shim(pki_, agent_.host());
+  ExpectServed(shim);
+  const int64_t before = ResidentKilobytes(shim.process().pid());
+  const std::string begun =
+      absl::StrCat("1048576\nEXEC ", std::string(1'000'000, 'x'));
+  std::vector<std::unique_ptr<LegacyClient>> clients;
+  int64_t most = 0;
+  for (int i = 0; i < 250; ++i) {
+    clients.push_back(
+        std::make_unique<LegacyClient>(shim.port(), "secret", kAttacker));
+    clients.back()->Send(begun);
+    most = std::max(most, ResidentKilobytes(shim.process().pid()) - before);
+  }
+  ExpectServed(shim);
+  EXPECT_LT(most, 64 << 10);
+  RecordProperty("grown_kib", static_cast<int>(most));
+  // One of those that were closed hears why.
+  EXPECT_EQ(clients[0]->Next(), "ERR busy");
+  EXPECT_THAT(clients[0]->Next(), ::testing::AnyOf(kEnd, kReset));
+  EXPECT_THAT(shim.Log(), HasSubstr("unfinished requests"));
+  clients.clear();
+  EXPECT_TRUE(Eventually([&] {
+    return ResidentKilobytes(shim.process().pid()) - before < 16 << 10;
+  })) << ResidentKilobytes(shim.process().pid()) - before;
+  ExpectServed(shim, kAttacker);
+}
+
+TEST_F(ShimGuardTest, UnfinishedRequestsOfOneDoNotEndThoseOfAnother) {
+  const ShimProcess shim(pki_, agent_.host());
+  LegacyClient honest(shim.port(), "secret");
+  const std::string line =
+      absl::StrCat("EXEC true #", std::string(100'000, 'x'));
+  const std::string frame = Frame(line);
+  honest.Send(frame.substr(0, 90'000));
+  std::vector<std::unique_ptr<LegacyClient>> others;
+  for (int i = 0; i < 60; ++i) {
+    others.push_back(
+        std::make_unique<LegacyClient>(shim.port(), "secret", kAttacker));
+    others.back()->Send(
+        absl::StrCat("1048576\nEXEC ", std::string(500'000, 'x')));
+  }
+  EXPECT_EQ(others[0]->Next(), "ERR busy");
+  honest.Send(frame.substr(90'000));
+  EXPECT_EQ(honest.Next(), "OUT_END 1 0");
+}
+
+TEST_F(ShimGuardTest, ViewersRequestsAreShort) {
+  const ShimProcess shim(pki_, agent_.host());
+  for (const char* begun : {"1048576\n", "513\n"}) {
+    LegacyClient client(shim.port(), "look");
+    client.Send(begun);
+    EXPECT_EQ(client.Next(), "ERR too_large");
+    EXPECT_EQ(client.Next(), kEnd);
+  }
+  LegacyClient client(shim.port(), "look");
+  EXPECT_EQ(client.Ask(absl::StrCat("EXEC ", std::string(500, 'x'))),
+            "ERR denied");
+  EXPECT_EQ(client.Ask("PING"), "PONG");
+}
+
+TEST_F(ShimGuardTest, LimitIsThatOfTheVerb) {
+  const ShimProcess shim(pki_, agent_.host());
+  for (const char* begun :
+       {"513\nSTATUS", "8193\nTAIL /x", "1048576\nNOSUCH", "600\nBYExxx"}) {
+    LegacyClient client(shim.port(), "secret");
+    client.SendByteByByte(begun);
+    EXPECT_EQ(client.Next(), "ERR too_large") << begun;
+    EXPECT_EQ(client.Next(), kEnd) << begun;
+  }
+  LegacyClient client(shim.port(), "secret");
+  EXPECT_EQ(client.Ask(absl::StrCat("TAIL /", std::string(8000, 'x'))),
+            "ERR tail_failed");
+  EXPECT_EQ(client.Ask(absl::StrCat("EXEC true #", std::string(100'000, 'x'))),
+            "OUT_END 2 0");
+  EXPECT_EQ(client.Ask(absl::StrCat("EXEC ", std::string(1'000'000, 'x'))),
+            "ERR exec_failed");
+}
+
+TEST_F(ShimGuardTest, RequestThatIsNotFinishedInTimeIsSaidAndTheEnd) {
+  const ShimProcess shim(pki_, agent_.host(),
+                         {.arguments = {"--frame-timeout", "1"}});
+  LegacyClient patient(shim.port(), "secret");
+  EXPECT_EQ(patient.Ask("PING"), "PONG");
+  for (const char* begun : {"1", "12\nEXEC", "700\nEXEC ech"}) {
+    LegacyClient client(shim.port(), "secret");
+    client.Send(Frame("PING") + begun);
+    EXPECT_EQ(client.Next(), "PONG");
+    EXPECT_EQ(client.Next(), "ERR too_slow") << begun;
+    EXPECT_EQ(client.Next(), kEnd) << begun;
+  }
+  // Never silent for long, and still too slow.
+  LegacyClient dribbles(shim.port(), "secret");
+  const absl::Time start = absl::Now();
+  dribbles.Send("100\n");
+  while (dribbles.IsSilent(absl::Milliseconds(100)) &&
+         absl::Now() - start < kHangLimit) {
+    dribbles.Send("x");
+  }
+  EXPECT_LT(absl::Now() - start, kHangLimit);
+  // Between requests there is no haste, and each has its own time.
+  EXPECT_EQ(patient.Ask("PING"), "PONG");
+  for (int i = 0; i < 4; ++i) {
+    patient.Send("4\nPI");
+    absl::SleepFor(absl::Milliseconds(300));
+    patient.Send("NG4\nPI");
+    absl::SleepFor(absl::Milliseconds(300));
+    patient.Send("NG");
+    EXPECT_EQ(patient.Next(), "PONG");
+    EXPECT_EQ(patient.Next(), "PONG");
+  }
+}
+
 // --- Files and the environment
 
 class ShimStartTest : public ::testing::Test {
@@ -229,6 +345,7 @@ TEST_F(ShimStartTest, OddOptionsAreRefused) {
         {"--listen", "127.0.0.1:0,exec-reply=both"},
         {"--exec-reply", "both"},
         {"--auth-timeout", "0"},
+        {"--frame-timeout", "0"},
         {"--tls"}}) {
     std::vector<std::string> arguments = odd;
     arguments.insert(arguments.end(), {"--token-file", tokens});

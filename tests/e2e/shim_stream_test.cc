@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <memory>
 #include <set>
 
 #include "absl/cleanup/cleanup.h"
@@ -293,6 +294,89 @@ TEST_F(ShimStreamTest, OneThatNeverReadsItsAnswersIsBounded) {
   EXPECT_LT(sent, 60'000'000);
   EXPECT_LT(ResidentKilobytes(shim_.process().pid()) - before, 8 << 10);
   EXPECT_EQ(Operator().Ask("PING"), "PONG");
+}
+
+// --- Each pays for itself
+
+TEST_F(ShimStreamTest, LongExecsOfOneDoNotHoldUpAnother) {
+  // More than the agent takes in a minute.
+  const std::string line =
+      absl::StrCat("EXEC sleep 86426 #", std::string(120'000, 'x'));
+  std::vector<std::unique_ptr<LegacyClient>> greedy;
+  for (int i = 0; i < 60; ++i) {
+    greedy.push_back(
+        std::make_unique<LegacyClient>(shim_.port(), "secret", "127.0.0.66"));
+    for (int j = 0; j < 2; ++j) greedy.back()->Send(Frame(line));
+  }
+  LegacyClient other = Operator();
+  absl::Duration slowest = absl::ZeroDuration();
+  for (int i = 0; i < 10; ++i) {
+    for (const char* request : {"STATUS", "MEM", "START true", "EXEC true"}) {
+      const absl::Time start = absl::Now();
+      other.Send(Frame(request));
+      // Each of theirs takes 0.6 s of the way to the agent.
+      ASSERT_NE(other.Next(absl::Seconds(10)), kSilent) << request;
+      slowest = std::max(slowest, absl::Now() - start);
+    }
+  }
+  RecordProperty("slowest_us",
+                 static_cast<int>(absl::ToInt64Microseconds(slowest)));
+  // What is beyond the greedy one's share is said at once.
+  EXPECT_EQ(greedy.back()->Next(), "ERR busy");
+  greedy.clear();
+  EXPECT_TRUE(Eventually([] { return !Runs("sleep 86426"); }));
+}
+
+TEST_F(ShimStreamTest, StreamsAreDividedAmongControllers) {
+  std::vector<std::unique_ptr<LegacyClient>> greedy;
+  int busy = 0;
+  for (int i = 0; i < 48; ++i) {
+    if (i % 16 == 0) {
+      greedy.push_back(
+          std::make_unique<LegacyClient>(shim_.port(), "secret", "127.0.0.66"));
+    }
+    greedy.back()->Send(Frame("EXEC echo; sleep 86427"));
+    const std::string reply = greedy.back()->Next();
+    busy += reply == "ERR busy" ? 1 : 0;
+  }
+  // Half of 64.
+  EXPECT_EQ(busy, 16);
+  LegacyClient other = Operator();
+  EXPECT_EQ(other.Ask("EXEC true"), "OUT_END 1 0");
+  EXPECT_THAT(other.Ask("START true; true"), StartsWith("START_OK"));
+  // What has ended may be had again.
+  greedy.clear();
+  LegacyClient again(shim_.port(), "secret", "127.0.0.66");
+  EXPECT_TRUE(Eventually(
+      [&] { return absl::StartsWith(again.Ask("EXEC true"), "OUT_END"); }));
+}
+
+TEST_F(ShimStreamTest, SleepingReadersAreBoundedAndOthersServed) {
+  LegacyClient other = Operator();
+  EXPECT_EQ(Exec(other, "true").end, "0");
+  EXPECT_THAT(other.Ask("MEM"), StartsWith("MEM "));
+  const int64_t before = ResidentKilobytes(shim_.process().pid());
+  std::vector<std::unique_ptr<LegacyClient>> asleep;
+  for (int i = 0; i < 20; ++i) {
+    asleep.push_back(
+        std::make_unique<LegacyClient>(shim_.port(), "secret", "127.0.0.66"));
+    asleep.back()->Send(Frame("EXEC yes 86428"));
+  }
+  int64_t most = 0;
+  for (int i = 0; i < 30; ++i) {
+    ASSERT_EQ(other.Ask("PING"), "PONG");
+    ASSERT_THAT(other.Ask("MEM"), StartsWith("MEM "));
+    ASSERT_EQ(Exec(other, "head -c 100000 /dev/zero").output.size(), 100000u);
+    most = std::max(most, ResidentKilobytes(shim_.process().pid()) - before);
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+  EXPECT_LT(most, 64 << 10);
+  RecordProperty("grown_kib", static_cast<int>(most));
+  asleep.clear();
+  EXPECT_TRUE(Eventually([] { return !Runs("yes 86428"); }));
+  EXPECT_TRUE(Eventually([&] {
+    return ResidentKilobytes(shim_.process().pid()) - before < 16 << 10;
+  })) << ResidentKilobytes(shim_.process().pid()) - before;
 }
 
 // --- Agents that go away

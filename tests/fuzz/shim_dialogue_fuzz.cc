@@ -43,6 +43,13 @@ std::string Lead(absl::string_view stream, absl::string_view cuts) {
       }
     }
     if (!piece.empty()) abort();
+    // A viewer's and a stranger's frames are short.
+    const bool long_ones = dialogue.holder() != nullptr &&
+                           dialogue.holder()->role != specula::Role::kViewer;
+    if (!long_ones &&
+        dialogue.held_bytes() > 2 * specula::shim::kMostShortBytes) {
+      abort();
+    }
   }
   return absl::StrCat(story, dialogue.is_cut() ? "cut" : "whole");
 }

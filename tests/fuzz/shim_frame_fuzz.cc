@@ -20,7 +20,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (bytes.size() >= before) abort();
     if (event == FrameReader::Event::kMore) {
       if (!bytes.empty()) abort();
+      if (reader.held_bytes() > 2 * size + 64) abort();
       break;
+    }
+    if (event == FrameReader::Event::kHead) {
+      if (reader.head().size() != specula::shim::kHeadBytes ||
+          reader.length() > limit) {
+        abort();
+      }
+      continue;
     }
     if (event != FrameReader::Event::kFrame) break;
     const std::string payload = reader.TakePayload();
@@ -29,8 +37,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     specula::shim::AppendFrame(payload, frame);
     absl::string_view again = frame;
     FrameReader second;
-    if (second.Read(again, limit) != FrameReader::Event::kFrame ||
-        second.TakePayload() != payload || !again.empty()) {
+    FrameReader::Event read = second.Read(again, limit);
+    if (payload.size() > specula::shim::kMostShortBytes) {
+      if (read != FrameReader::Event::kHead) abort();
+      read = second.Read(again, limit);
+    }
+    if (read != FrameReader::Event::kFrame || second.TakePayload() != payload ||
+        !again.empty()) {
       abort();
     }
   }

@@ -27,6 +27,11 @@ std::vector<std::string> ReadAll(absl::string_view stream, size_t step,
       switch (reader.Read(piece, limit)) {
         case FrameReader::Event::kMore:
           break;
+        case FrameReader::Event::kHead:
+          // As long as it was said, and looked at once.
+          EXPECT_EQ(reader.head().size(), kHeadBytes);
+          EXPECT_GT(reader.length(), kMostShortBytes);
+          break;
         case FrameReader::Event::kFrame:
           payloads.push_back(reader.TakePayload());
           break;
@@ -107,7 +112,41 @@ TEST(FrameTest, LengthReservesNothing) {
   absl::string_view bytes = "1048576\nx";
   EXPECT_EQ(reader.Read(bytes, kMostPayloadBytes), FrameReader::Event::kMore);
   EXPECT_TRUE(bytes.empty());
+  EXPECT_LT(reader.held_bytes(), 100u);
   EXPECT_LT(reader.TakePayload().capacity(), 100u);
+}
+
+TEST(FrameTest, HoldsAboutWhatCameAndNothingAfterwards) {
+  FrameReader reader;
+  const std::string frame = absl::StrCat("300000\n", std::string(300000, 'x'));
+  EXPECT_EQ(reader.held_bytes(), 0u);
+  for (size_t taken = 0; taken + 1000 < frame.size(); taken += 1000) {
+    absl::string_view piece = absl::string_view(frame).substr(taken, 1000);
+    while (!piece.empty()) reader.Read(piece, kMostPayloadBytes);
+    ASSERT_LE(reader.held_bytes(), 2 * (taken + 1000));
+    ASSERT_GE(reader.held_bytes(), taken);
+  }
+  reader.Forget();
+  EXPECT_EQ(reader.held_bytes(), 0u);
+  FrameReader whole;
+  absl::string_view bytes = frame;
+  EXPECT_EQ(whole.Read(bytes, kMostPayloadBytes), FrameReader::Event::kHead);
+  EXPECT_EQ(whole.Read(bytes, kMostPayloadBytes), FrameReader::Event::kFrame);
+  EXPECT_EQ(whole.TakePayload().size(), 300000u);
+  EXPECT_EQ(whole.held_bytes(), 0u);
+}
+
+TEST(FrameTest, HeadIsLookedAtOnlyWhereItIsNotShort) {
+  FrameReader reader;
+  const std::string frames =
+      absl::StrCat("512\n", std::string(512, 'x'), "513\nEXEC ls");
+  absl::string_view bytes = frames;
+  EXPECT_EQ(reader.Read(bytes, kMostPayloadBytes), FrameReader::Event::kFrame);
+  EXPECT_EQ(reader.TakePayload().size(), 512u);
+  EXPECT_EQ(reader.Read(bytes, kMostPayloadBytes), FrameReader::Event::kHead);
+  EXPECT_EQ(reader.head(), "EXEC l");
+  EXPECT_EQ(reader.length(), 513u);
+  EXPECT_EQ(bytes, "s");
 }
 
 TEST(FrameTest, IsWrittenAsItIsRead) {

@@ -52,6 +52,7 @@ TEST(ReplyTest, HeaderOfAChunkCountsItsBytes) {
 TEST(ReplyTest, EveryErrorHasItsWord) {
   EXPECT_EQ(ErrorReply(Error::kBadFrame), "ERR bad_frame");
   EXPECT_EQ(ErrorReply(Error::kTooLarge), "ERR too_large");
+  EXPECT_EQ(ErrorReply(Error::kTooSlow), "ERR too_slow");
   EXPECT_EQ(ErrorReply(Error::kBadRequest), "ERR bad_request");
   EXPECT_EQ(ErrorReply(Error::kUnknownCommand), "ERR unknown_command");
   EXPECT_EQ(ErrorReply(Error::kUnauthorized), "ERR unauthorized");
