@@ -35,7 +35,7 @@ endfunction()
 # After the targets are there.
 function(specula_install_client)
   specula_install_headers(clients/cpp client
-    agent_client.h call_status.h channel.h credentials.h exec_call.h outcome.h signal_name.h
+    agent_client.h answer.h call_status.h channel.h credentials.h exec_call.h outcome.h signal_name.h
     stream_call.h tail_call.h watch_call.h)
   specula_install_headers(lib/base base host_port.h)
   specula_install_headers(lib/rpc rpc callback_threads.h certificate.h identity.h on_behalf.h tls_policy.h)

@@ -19,8 +19,8 @@ ManText ControllerManText() {
       "what a set comes to and asks nobody.\n\n"
       "How it ended on a host is one of these words: ok, 'exit N', 'signal "
       "NAME', timeout, unreachable, refused (TLS), denied (role or the host's "
-      "ceiling), lost (the agent is gone in mid-command), truncated, "
-      "skipped.\n\n"
+      "ceiling), lost (the agent is gone in mid-command), failed (another "
+      "error, or an answer that cannot be read), truncated, skipped.\n\n"
       "Settings come from the command line, else from the environment, else "
       "from the configuration file, whose keys are the names of the options "
       "below without their hyphens in front.";

@@ -24,8 +24,9 @@ class PendingCall {
 
 // Calls one agent. Every call has a deadline, does not wait for a connection
 // that is refused, and answers through a callback that runs once, on a thread
-// of gRPC, and must not block. Thread-safe. The client may be destroyed while
-// calls are out.
+// of gRPC, and must not block. An answer that cannot be read is no answer (see
+// UnreadableAnswer). Thread-safe. The client may be destroyed while calls are
+// out.
 class AgentClient {
  public:
   // `on_behalf`: of a shim, for whom it calls; see lib/rpc/on_behalf.h.
@@ -61,7 +62,6 @@ class AgentClient {
  private:
   std::shared_ptr<grpc::Channel> channel_;
   std::string on_behalf_;
-  std::shared_ptr<v1::Specula::Stub> stub_;
 };
 
 }  // namespace specula

@@ -7,6 +7,7 @@ namespace specula {
 namespace {
 
 constexpr char kConnected[] = "specula/connected";
+constexpr char kUnreadable[] = "specula/unreadable";
 
 }  // namespace
 
@@ -21,6 +22,16 @@ absl::Status CallStatus(const grpc::Status& status, grpc::Channel& channel) {
 
 bool WasConnected(const absl::Status& status) {
   return status.GetPayload(kConnected).has_value();
+}
+
+absl::Status UnreadableAnswer(absl::string_view why) {
+  absl::Status status = absl::DataLossError(why);
+  status.SetPayload(kUnreadable, absl::Cord());
+  return status;
+}
+
+bool IsUnreadableAnswer(const absl::Status& status) {
+  return status.GetPayload(kUnreadable).has_value();
 }
 
 }  // namespace specula

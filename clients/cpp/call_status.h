@@ -5,6 +5,7 @@
 #include <grpcpp/support/status.h>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 namespace specula {
 
@@ -15,6 +16,13 @@ absl::Status CallStatus(const grpc::Status& status, grpc::Channel& channel);
 
 // Whether a DEADLINE_EXCEEDED of CallStatus is of a host that was connected.
 bool WasConnected(const absl::Status& status);
+
+// How a call ended whose answer is none: DATA_LOSS, and `why` as the end of
+// "the answer of HOST cannot be read: …". No server can send such a status.
+absl::Status UnreadableAnswer(absl::string_view why);
+
+// Whether a status is of UnreadableAnswer.
+bool IsUnreadableAnswer(const absl::Status& status);
 
 }  // namespace specula
 

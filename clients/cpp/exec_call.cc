@@ -15,12 +15,11 @@ ExecCall::ExecCall(std::shared_ptr<grpc::Channel> channel,
                    v1::ExecRequest request, const StreamOptions& options,
                    ExecEvents events)
     : StreamCall(std::move(channel), options, /*connection_answers=*/false),
-      stub_(v1::Specula::NewStub(this->channel())),
       request_(std::move(request)),
       events_(std::move(events)) {}
 
 void ExecCall::Call(grpc::ClientContext* context) {
-  stub_->async()->Exec(context, &request_, this);
+  CallMethod("Exec", context, &request_);
 }
 
 bool ExecCall::OnMessage(v1::ExecResponse& message) {

@@ -43,7 +43,6 @@ class ExecCall final : public StreamCall<v1::ExecResponse> {
   bool OnMessage(v1::ExecResponse& message) override;
   void OnFinished(const absl::Status& status) override;
 
-  const std::unique_ptr<v1::Specula::Stub> stub_;
   const v1::ExecRequest request_;
   ExecEvents events_;
 };

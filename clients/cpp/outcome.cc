@@ -194,6 +194,13 @@ absl::string_view OutcomeName(Outcome outcome) {
 }
 
 Ending ClassifyEnding(const absl::Status& status, const Endpoint& endpoint) {
+  if (IsUnreadableAnswer(status)) {
+    return {
+        Outcome::kFailed,
+        absl::StrCat("the answer of ",
+                     EscapeControls(FormatHostPort(endpoint.address)),
+                     " cannot be read: ", EscapeControls(status.message()))};
+  }
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return {};
@@ -259,7 +266,7 @@ CommandEnding ClassifyCommand(const v1::ExecExited* exited,
     ending.reason = "the caller's deadline was over";
     ending.exit_code = kTimedOut;
   } else if (call.outcome != Outcome::kDenied &&
-             call.outcome != Outcome::kLost) {
+             call.outcome != Outcome::kLost && !IsUnreadableAnswer(status)) {
     ending.outcome = Outcome::kLost;
     ending.reason =
         absl::StrCat("the agent ended the call before the command's end (",

@@ -25,8 +25,8 @@ enum class Outcome {
   kRefused,      // one side did not accept the other's certificate
   kDenied,       // the role or a policy of the host forbids it
   kLost,         // the agent went away in the middle of the call
-  kFailed,       // the agent answered with another error
-  kSkipped,      // not begun: the batch had been stopped before its turn
+  kFailed,   // the agent answered with another error, or with what is no answer
+  kSkipped,  // not begun: the batch had been stopped before its turn
 };
 
 // "ok", "timeout", "unreachable", …; "exit" and "signal" without their number.

@@ -16,6 +16,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "clients/cpp/agent_client.h"
+#include "clients/cpp/answer.h"
 #include "clients/cpp/call_status.h"
 #include "lib/rpc/on_behalf.h"
 
@@ -41,7 +42,7 @@ struct StreamOptions {
 // returned.
 template <typename Response>
 class StreamCall : public PendingCall,
-                   protected grpc::ClientReadReactor<Response>,
+                   protected grpc::ClientReadReactor<Answer<Response>>,
                    public std::enable_shared_from_this<StreamCall<Response>> {
  public:
   // Begins. Once.
@@ -64,7 +65,7 @@ class StreamCall : public PendingCall,
     // Reads are begun outside of reactions, so that gRPC's count of what is out
     // alone would not keep the call.
     this->AddHold();
-    this->StartRead(&response_);
+    this->StartRead(&answer_);
     this->StartCall();
   }
 
@@ -76,7 +77,7 @@ class StreamCall : public PendingCall,
       if (state_ != State::kHeld) return;
       state_ = State::kReading;
     }
-    this->StartRead(&response_);
+    this->StartRead(&answer_);
   }
 
   // No message is told after it has returned, but one that is being told; then
@@ -102,8 +103,22 @@ class StreamCall : public PendingCall,
         options_(options),
         connection_answers_(connection_answers) {}
 
-  // Makes the stub's call with this reactor.
+  // Makes the call, by CallMethod.
   virtual void Call(grpc::ClientContext* context) = 0;
+
+  // Makes the call of a method of the contract with this reactor, as the stub
+  // would: but that has no place for an Answer.
+  template <typename Request>
+  void CallMethod(absl::string_view method, grpc::ClientContext* context,
+                  const Request* request) {
+    using grpc::internal::RpcMethod;
+    const std::string path = MethodPath(method);
+    grpc::internal::ClientCallbackReaderFactory<Answer<Response>>::Create(
+        channel_.get(),
+        RpcMethod(path.c_str(), /*suffix_for_stats=*/nullptr,
+                  RpcMethod::SERVER_STREAMING),
+        context, request, this);
+  }
 
   // The server has begun to answer, perhaps without a message yet. At most
   // once, and not if it refuses; perhaps while the first message is told.
@@ -114,13 +129,16 @@ class StreamCall : public PendingCall,
   // then on `message` is the next one, so leave it alone. Must not block.
   virtual bool OnMessage(Response& message) = 0;
 
-  // The end, once and last. DEADLINE_EXCEEDED if there was no answer in time.
+  // The end, once and last. DEADLINE_EXCEEDED if there was no answer in time,
+  // UnreadableAnswer if a message could not be read; then the call is ended.
   virtual void OnFinished(const absl::Status& status) = 0;
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
  private:
   enum class State { kReading, kHeld, kEnded };
+  // What is to be said of the end.
+  enum class Verdict { kOfTheCall, kLate, kUnreadable };
 
   void OnReadInitialMetadataDone(bool ok) override {
     if (!ok) return;
@@ -132,8 +150,15 @@ class StreamCall : public PendingCall,
 
   void OnReadDone(bool ok) override {
     bool first = false;
+    bool unreadable = false;
     {
       absl::MutexLock lock(&mutex_);
+      if (ok && !cancelled_ &&
+          answer_.state == Answer<Response>::State::kUnreadable) {
+        unreadable = true;
+        verdict_ = Verdict::kUnreadable;
+        cancelled_ = true;
+      }
       if (!ok || cancelled_) {
         state_ = State::kEnded;
       } else {
@@ -143,23 +168,34 @@ class StreamCall : public PendingCall,
       ok = state_ == State::kHeld;
     }
     if (!ok) {
+      if (unreadable) context_.TryCancel();
       this->RemoveHold();
       return;
     }
     if (first) alarm_.Cancel();
-    if (OnMessage(response_)) Continue();
+    if (OnMessage(answer_.message)) Continue();
   }
 
   void OnDone(const grpc::Status& status) override {
     std::shared_ptr<StreamCall> self = std::move(self_);
     alarm_.Cancel();
-    bool late = false;
+    Verdict verdict = Verdict::kOfTheCall;
     {
       absl::MutexLock lock(&mutex_);
-      late = late_;
+      verdict = verdict_;
     }
-    const grpc::Status no_answer(grpc::StatusCode::DEADLINE_EXCEEDED, "");
-    OnFinished(CallStatus(late ? no_answer : status, *channel_));
+    switch (verdict) {
+      case Verdict::kOfTheCall:
+        OnFinished(CallStatus(status, *channel_));
+        break;
+      case Verdict::kLate:
+        OnFinished(CallStatus(
+            grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, ""), *channel_));
+        break;
+      case Verdict::kUnreadable:
+        OnFinished(UnreadableAnswer(NotA(answer_.message)));
+        break;
+    }
   }
 
   void OnNoAnswer() {
@@ -168,7 +204,7 @@ class StreamCall : public PendingCall,
     {
       absl::MutexLock lock(&mutex_);
       if (answered_ || cancelled_ || connected) return;
-      late_ = true;
+      verdict_ = Verdict::kLate;
       cancelled_ = true;
     }
     context_.TryCancel();
@@ -180,13 +216,14 @@ class StreamCall : public PendingCall,
   std::shared_ptr<StreamCall> self_;  // from Start to OnDone
   grpc::ClientContext context_;
   grpc::Alarm alarm_;
-  Response response_;  // belongs to the read that is out, else to OnMessage
+  // Belongs to the read that is out, else to OnMessage.
+  Answer<Response> answer_;
 
   absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_) = State::kReading;
   bool answered_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
-  bool late_ ABSL_GUARDED_BY(mutex_) = false;
+  Verdict verdict_ ABSL_GUARDED_BY(mutex_) = Verdict::kOfTheCall;
 };
 
 }  // namespace specula

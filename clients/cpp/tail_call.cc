@@ -15,12 +15,11 @@ TailCall::TailCall(std::shared_ptr<grpc::Channel> channel,
                    v1::TailRequest request, const StreamOptions& options,
                    TailEvents events)
     : StreamCall(std::move(channel), options, /*connection_answers=*/true),
-      stub_(v1::Specula::NewStub(this->channel())),
       request_(std::move(request)),
       events_(std::move(events)) {}
 
 void TailCall::Call(grpc::ClientContext* context) {
-  stub_->async()->Tail(context, &request_, this);
+  CallMethod("Tail", context, &request_);
 }
 
 void TailCall::OnAnswering() {

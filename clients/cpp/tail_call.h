@@ -43,7 +43,6 @@ class TailCall final : public StreamCall<v1::TailResponse> {
   bool OnMessage(v1::TailResponse& message) override;
   void OnFinished(const absl::Status& status) override;
 
-  const std::unique_ptr<v1::Specula::Stub> stub_;
   const v1::TailRequest request_;
   TailEvents events_;
 };

@@ -15,12 +15,11 @@ WatchCall::WatchCall(std::shared_ptr<grpc::Channel> channel,
                      v1::WatchRequest request, const StreamOptions& options,
                      WatchEvents events)
     : StreamCall(std::move(channel), options, /*connection_answers=*/false),
-      stub_(v1::Specula::NewStub(this->channel())),
       request_(std::move(request)),
       events_(std::move(events)) {}
 
 void WatchCall::Call(grpc::ClientContext* context) {
-  stub_->async()->Watch(context, &request_, this);
+  CallMethod("Watch", context, &request_);
 }
 
 bool WatchCall::OnMessage(v1::WatchResponse& message) {

@@ -36,7 +36,6 @@ class WatchCall final : public StreamCall<v1::WatchResponse> {
   bool OnMessage(v1::WatchResponse& message) override;
   void OnFinished(const absl::Status& status) override;
 
-  const std::unique_ptr<v1::Specula::Stub> stub_;
   const v1::WatchRequest request_;
   WatchEvents events_;
 };

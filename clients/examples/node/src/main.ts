@@ -6,7 +6,8 @@
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { credentials, Metadata, status, type ServiceError } from "@grpc/grpc-js";
-import { ExecRequest, SpeculaClient, TailRequest, type StatusResponse } from "./gen/specula/v1/specula.js";
+import { ExecRequest, TailRequest, type SpeculaClient, type StatusResponse } from "./gen/specula/v1/specula.js";
+import { StrictClient } from "./strict.js";
 
 function setting(name: string): Buffer {
   const path = process.env[name];
@@ -23,7 +24,7 @@ function connect(address: string, name: string): SpeculaClient {
     cert: setting("SPECULA_CERT"),
     key: setting("SPECULA_KEY"),
   });
-  return new SpeculaClient(address, credentials.createFromSecureContext(tls), {
+  return new StrictClient(address, credentials.createFromSecureContext(tls), {
     "grpc.ssl_target_name_override": name,
     "grpc.default_authority": name,
     // The longest answer of the contract; 4 MiB if it is not said.

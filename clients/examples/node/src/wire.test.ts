@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as contract from "./gen/specula/v1/specula.js";
+import { strict } from "./strict.js";
 
 const wire = "../../../tests/testdata/wire";
 const names = readdirSync(wire).filter((name) => name.endsWith(".binpb"));
@@ -32,3 +33,11 @@ for (const name of names) {
     assert.deepEqual(type.toJSON(decoded), asTsProto(json));
   });
 }
+
+test("what is cut is no message", () => {
+  const decode = strict(contract.StatusResponse.decode);
+  const whole = readFileSync(`${wire}/${names.find((name) => name.startsWith("StatusResponse.full."))}`);
+  assert.deepEqual(decode(whole), contract.StatusResponse.decode(whole));
+  assert.throws(() => decode(whole.subarray(0, -1)));
+  assert.throws(() => decode(Buffer.from("\x0a\x40hello")));
+});

@@ -25,6 +25,7 @@ from specula._errors import (
     SpeculaError,
     Timeout,
     Unreachable,
+    Unreadable,
     Unsupported,
 )
 from specula._fleet import Fleet
@@ -58,6 +59,7 @@ __all__ = [
     "TailStream",
     "Timeout",
     "Unreachable",
+    "Unreadable",
     "Unsupported",
     "aio",
     "connect",

@@ -15,7 +15,8 @@ class SpeculaError(Exception):
         outcome: one of the outcome words of Specula: "unreachable", "refused", …
         host: whom it is about, as given to connect(); None if it is about no host.
         reason: what happened and what to look at, for a person; one line, safe for a terminal.
-        code: the gRPC status code's name ("UNAVAILABLE"); None if no call was made.
+        code: the gRPC status code's name ("UNAVAILABLE"); None if no call was made, or if it is our own
+            side that found fault with an answer.
     """
 
     outcome: str = "failed"
@@ -92,6 +93,10 @@ class AlreadyExists(Failed):
 
 class Unsupported(Failed):
     """This agent does not offer the method."""
+
+
+class Unreadable(Failed):
+    """What answered sent bytes that are no message of the contract; what was asked for may have been done."""
 
 
 class Cancelled(Failed):

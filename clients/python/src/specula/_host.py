@@ -13,7 +13,7 @@ from specula import _channel, _requests, v1
 from specula._config import Path, Settings, checked_timeout, load_settings
 from specula._errors import Cancelled, SpeculaError, error_of
 from specula._requests import USUAL_OUTPUT_LIMIT, CommandLine
-from specula._results import ExecResult
+from specula._results import ExecResult, checked, reader
 from specula._streams import ExecStream, LineStream, Stream, TailStream
 
 Q = TypeVar("Q")
@@ -385,10 +385,9 @@ class Host:
             call = self._channel.unary_unary(
                 SERVICE + method,
                 request_serializer=type(request).SerializeToString,
-                response_deserializer=response.FromString,  # type: ignore[attr-defined]
+                response_deserializer=reader(response, self.name),
             )
-            answer: R = call(request, timeout=seconds)
-            return answer
+            return checked(call(request, timeout=seconds), self.name)
         except grpc.RpcError as error:
             # What gRPC raises is its call as well.
             ended: Any = error
@@ -404,7 +403,7 @@ class Host:
                 return self._channel.unary_stream(
                     SERVICE + method,
                     request_serializer=type(request).SerializeToString,
-                    response_deserializer=response.FromString,  # type: ignore[attr-defined]
+                    response_deserializer=reader(response, self.name),
                 )(request, timeout=timeout)
             except ValueError:
                 if self._closed:

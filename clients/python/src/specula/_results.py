@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal as signals
 from dataclasses import dataclass
-from typing import Generic, Iterator, List, NamedTuple, Optional, TypeVar
+from typing import Callable, Generic, Iterator, List, NamedTuple, Optional, Type, TypeVar, Union
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 
 from specula import v1
-from specula._errors import CommandFailed, Lost, SpeculaError
+from specula._errors import CommandFailed, Lost, SpeculaError, Unreadable
 
+M = TypeVar("M")
 T = TypeVar("T")
 
 # A longer line of a file comes in pieces of this size.
@@ -135,6 +137,33 @@ def signal_name(number: int) -> str:
 
 def seconds(value: Duration) -> float:
     return float(value.seconds) + float(value.nanos) / 1e9
+
+
+def reader(kind: Type[M], host: str) -> Callable[[bytes], Union[M, Unreadable]]:
+    """A deserializer for gRPC that gives the error, as gRPC's asyncio makes None of one that is raised."""
+
+    def read(data: bytes) -> Union[M, Unreadable]:
+        try:
+            message: M = kind.FromString(data)  # type: ignore[attr-defined]
+            return message
+        except (DecodeError, ValueError):
+            name = kind.DESCRIPTOR.full_name  # type: ignore[attr-defined]
+            return _unreadable(f"its bytes are no {name}; does a specula-agent listen there?", host)
+
+    return read
+
+
+def checked(answer: Union[M, Unreadable, None], host: str) -> M:
+    """What came of a deserializer of reader(). Raises Unreadable; that, too, if nothing came."""
+    if answer is None:
+        raise _unreadable("it is empty", host)
+    if isinstance(answer, Unreadable):
+        raise answer
+    return answer
+
+
+def _unreadable(why: str, host: str) -> Unreadable:
+    return Unreadable(f"the answer of {host} cannot be read: {why}", host=host)
 
 
 class ExecState:

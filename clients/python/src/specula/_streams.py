@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Callable, Generic, Iterator, List, Option
 import grpc
 
 from specula import v1
-from specula._results import ExecResult, ExecState, LineSplitter, Output
+from specula._errors import Unreadable
+from specula._results import ExecResult, ExecState, LineSplitter, Output, checked
 
 if TYPE_CHECKING:
     from specula._host import Host
@@ -109,9 +110,12 @@ class _Call(_Closing, Generic[M]):
         if self._closed:
             raise StopIteration
         try:
-            message: M = next(self._call)
+            message: M = checked(next(self._call), self._host.name)
         except grpc.RpcError:
             raise self._ended() from None
+        except Unreadable:
+            self.close()
+            raise
         if not self._began:
             self._began = True
             self._answered()

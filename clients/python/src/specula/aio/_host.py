@@ -16,7 +16,7 @@ from specula._config import Path, Settings, checked_timeout, load_settings
 from specula._errors import Cancelled, SpeculaError, error_of
 from specula._host import SERVICE
 from specula._requests import USUAL_OUTPUT_LIMIT, CommandLine
-from specula._results import ExecResult
+from specula._results import ExecResult, checked, reader
 from specula.aio._streams import ExecStream, LineStream, Stream, TailStream
 
 R = TypeVar("R")
@@ -256,11 +256,10 @@ class Host:
         call = self._dialled().unary_unary(
             SERVICE + method,
             request_serializer=type(request).SerializeToString,
-            response_deserializer=response.FromString,  # type: ignore[attr-defined]
+            response_deserializer=reader(response, self.name),
         )
         try:
-            answer: R = await call(request, timeout=seconds)
-            return answer
+            return checked(await call(request, timeout=seconds), self.name)
         except grpc.aio.AioRpcError as error:
             raise self._error(error.code(), error.details()) from None
         except asyncio.CancelledError:
@@ -274,7 +273,7 @@ class Host:
             call = self._dialled().unary_stream(
                 SERVICE + method,
                 request_serializer=type(request).SerializeToString,
-                response_deserializer=response.FromString,  # type: ignore[attr-defined]
+                response_deserializer=reader(response, self.name),
             )(request, timeout=timeout)
             self._calls.add(call)
             return call

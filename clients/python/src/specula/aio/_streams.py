@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Callable, Generic, Iterator, List, Option
 import grpc.aio
 
 from specula import v1
-from specula._results import ExecResult, ExecState, LineSplitter, Output
+from specula._errors import Unreadable
+from specula._results import ExecResult, ExecState, LineSplitter, Output, checked
 
 if TYPE_CHECKING:
     from specula.aio._host import Host
@@ -115,6 +116,10 @@ class _Call(_Closing, Generic[M]):
                 if code is grpc.StatusCode.OK:
                     raise StopAsyncIteration
                 raise self._ended(code, await self._call.details())
+            message = checked(message, self._host.name)
+        except Unreadable:
+            self.close()
+            raise
         except grpc.aio.AioRpcError as error:
             raise self._ended(error.code(), error.details()) from None
         except asyncio.CancelledError:
