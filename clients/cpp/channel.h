@@ -28,7 +28,8 @@ struct Endpoint {
 // server whose certificate is not that of an agent of the caller's trust domain
 // with the right name. Answers may be as long as the contract allows (see
 // message_limits.h), and an address of several that is silent is passed over
-// (see PassSilentAddresses). A channel costs a handshake: keep it, and make one
+// (see PassSilentAddresses). Of each stream at most 2 MiB and a message wait
+// here for a slow reader. A channel costs a handshake: keep it, and make one
 // for each host. Its last owner may be a callback of gRPC (see
 // KeepCallbackThreads).
 std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,

@@ -9,6 +9,7 @@
 #include "ctl/commands/commands.h"
 #include "ctl/commands/read.h"
 #include "ctl/console/line_reader.h"
+#include "ctl/give_back_memory.h"
 #include "ctl/user_files.h"
 
 namespace specula::ctl {
@@ -63,6 +64,7 @@ int RunConsole(const CommandContext& context) {
       return kExitInterrupted;
     }
     worst = WorseOf(worst, code);
+    GiveBackMemory();
   }
   return script ? worst : kExitOk;
 }

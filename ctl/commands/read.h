@@ -11,6 +11,7 @@
 #include "ctl/exit_code.h"
 #include "ctl/fan_out.h"
 #include "ctl/fleet.h"
+#include "ctl/give_back_memory.h"
 #include "ctl/interrupt.h"
 #include "ctl/json.h"
 #include "ctl/views.h"
@@ -135,6 +136,7 @@ int RunRead(const FleetOptions& options, Interrupt& interrupt,
         ReadRound(targets, options, interrupt, command, RoundPrefix(first));
     if (!round.written) return round.exit_code;
     if (interrupt.interrupted()) return kExitInterrupted;
+    GiveBackMemory();
     const absl::Time next = SteadyNow() + absl::Seconds(options.watch_seconds);
     while (SteadyNow() < next) {
       if (interrupt.Wait(next - SteadyNow())) return kExitInterrupted;

@@ -1,7 +1,6 @@
 #include "ctl/ui/live_feed.h"
 
 #include <grpcpp/alarm.h>
-#include <malloc.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "clients/cpp/watch_call.h"
 #include "ctl/from_proto.h"
+#include "ctl/give_back_memory.h"
 #include "lib/base/clock.h"
 #include "lib/base/format.h"
 #include "lib/base/unique_fd.h"
@@ -165,7 +165,7 @@ void LiveFeed::Core::Tick() {
     if (closed_) return;
   }
   if (const absl::Time now = SteadyNow(); now > trim_due_) {
-    if (trim_due_ != absl::InfinitePast()) malloc_trim(0);
+    if (trim_due_ != absl::InfinitePast()) GiveBackMemory();
     trim_due_ = now + kTrimEvery;
   }
   SetTimer();

@@ -131,6 +131,41 @@ TEST_F(ExecCallTest, NothingIsReadWhileTheConsumerHasNotTakenTheLast) {
   EXPECT_EQ(record->out.size(), 400U * (256 << 10));
 }
 
+TEST_F(ExecCallTest, FastReaderThatFallsAsleepLetsNoMorePileUp) {
+  constexpr int kChunkBytes = 256 << 10;
+  constexpr int kFast = 2'000;  // a window that grows has grown by then
+  std::atomic<int> written{0};
+  agent_.on_exec = [&](const v1::ExecRequest&, const ExecScript& script) {
+    while (script.Stdout(std::string(kChunkBytes, 'x'))) ++written;
+    return grpc::Status::CANCELLED;
+  };
+  std::atomic<int> read{0};
+  absl::Notification finished;
+  std::shared_ptr<ExecCall> call;
+  ExecEvents events;
+  events.output = [&](const std::string&) {
+    if (++read < kFast) call->Continue();
+  };
+  events.finished = [&](const absl::Status&) { finished.Notify(); };
+  call = ExecCall::Create(MakeChannel(agent_.endpoint(), pki_.Load("operator")),
+                          v1::ExecRequest(), Patient(), std::move(events));
+  call->Start();
+  ASSERT_TRUE(Eventually([&] { return read == kFast; }));
+  // Until the agent cannot write any more.
+  int before = -1;
+  while (before != written) {
+    before = written;
+    absl::SleepFor(absl::Milliseconds(500));
+  }
+  EXPECT_EQ(read, kFast);
+  // The window, and what is just being written or read.
+  const int waiting = written - read;
+  printf("%.1f MiB wait\n", waiting / 4.0);
+  EXPECT_LE(waiting, (2 << 20) / kChunkBytes + 4);
+  call->Cancel();
+  finished.WaitForNotification();
+}
+
 TEST_F(ExecCallTest, CancelOfAPausedCallEndsIt) {
   std::atomic<bool> seen{false};
   agent_.on_exec = [&](const v1::ExecRequest&, const ExecScript& script) {

@@ -93,10 +93,10 @@ def options(certificate_name: Optional[str]) -> List[Tuple[str, Union[str, int]]
         ("grpc.max_receive_message_length", _MAX_PROCESSES_BYTES),
         ("grpc.service_config", _SERVICE_CONFIG),
         ("grpc.use_local_subchannel_pool", 1),
-        # What may be under way of a stream: enough for 800 MB/s at 5 ms, and no more than that piles up
+        # What may be under way of a stream: enough for 400 MB/s at 5 ms, and no more than that piles up
         # here when the reader is slow. The window that gRPC would find by itself goes far beyond.
         ("grpc.http2.bdp_probe", 0),
-        ("grpc.http2.lookahead_bytes", 4 << 20),
+        ("grpc.http2.lookahead_bytes", 2 << 20),
     ]
     if certificate_name is not None:
         chosen.append(("grpc.ssl_target_name_override", certificate_name))
