@@ -18,10 +18,6 @@ constexpr absl::Duration kSlack = absl::Seconds(5);
 constexpr absl::Duration kTurn = absl::Milliseconds(250);
 // Between two looks at what came: a channel costs a millisecond to make.
 constexpr int kBeginAtOnce = 8;
-// How many channels of hosts that are done may wait for a quiet moment to be
-// closed: each takes 150 kB, and to close it a twentieth of what all of a host
-// takes.
-constexpr size_t kMostKept = 256;
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "clients/cpp/outcome.h"
 #include "ctl/fleet.h"
 #include "ctl/interrupt.h"
 #include "specula/v1/specula.pb.h"

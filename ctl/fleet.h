@@ -7,9 +7,9 @@
 
 #include "absl/status/statusor.h"
 #include "clients/cpp/credentials.h"
-#include "ctl/fan_out.h"
 #include "ctl/hosts/inventory.h"
 #include "ctl/hosts/selection.h"
+#include "ctl/target.h"
 
 namespace specula::ctl {
 
@@ -55,6 +55,11 @@ absl::StatusOr<ClosedFleet> LoadFleet(FleetOptions options,
 // The same for hosts that are known already: at least one.
 absl::StatusOr<ClosedFleet> CloseFleet(const FleetOptions& options,
                                        std::vector<SelectedHost> hosts);
+
+// How many channels of hosts that are done may stay open until there is time to
+// close them: each takes 150 kB, and to close it a twentieth of what all of a
+// host takes.
+inline constexpr size_t kMostKept = 256;
 
 // For the fleet of a command after which the process ends: it is never freed,
 // and so nobody waits while each connection is taken apart (0.15 ms).

@@ -61,14 +61,15 @@ std::string NothingFound(const std::string& pattern,
 }
 
 // One call for each match, all at once.
-Results<v1::KillResponse> SignalAll(const std::vector<Target>& targets,
+Results<v1::KillResponse> SignalAll(ClosedFleet& fleet,
                                     const std::vector<Match>& matches,
                                     const v1::KillRequest& request,
                                     absl::Duration within,
                                     Interrupt& interrupt) {
   std::vector<Target> each;
   for (const Match& match : matches) {
-    const Target& host = targets[match.host];
+    Target& host = fleet.targets[match.host];
+    if (host.client == nullptr) OpenTarget(host, fleet.credentials);
     each.push_back({host.id, host.name, host.endpoint,
                     std::make_unique<AgentClient>(host.client->channel())});
   }
@@ -120,7 +121,7 @@ std::string ViewMatches(const std::vector<Match>& matches,
   return text;
 }
 
-int KillByName(const std::vector<Target>& targets, const NameOptions& name,
+int KillByName(ClosedFleet& fleet, const NameOptions& name,
                const v1::KillRequest& request, bool confirmed,
                const FleetOptions& options, Interrupt& interrupt) {
   // A pattern that is wrong is said before any host is asked.
@@ -132,8 +133,9 @@ int KillByName(const std::vector<Target>& targets, const NameOptions& name,
         "on; give --yes"));
   }
   const absl::Duration within = absl::Seconds(options.timeout_seconds);
+  const std::vector<Target>& targets = fleet.targets;
   const auto found = AskAll<FoundProcesses>(
-      targets, interrupt,
+      fleet, interrupt,
       [&](AgentClient& client, AgentClient::OnAnswer<FoundProcesses> done) {
         return BeginFind(client, *pattern, v1::PROCESS_ORDER_CPU, within,
                          std::move(done));
@@ -172,7 +174,7 @@ int KillByName(const std::vector<Target>& targets, const NameOptions& name,
     }
   }
   const Results<v1::KillResponse> results =
-      SignalAll(targets, matches, request, within, interrupt);
+      SignalAll(fleet, matches, request, within, interrupt);
   int64_t signalled = 0;
   std::string text;
   for (size_t i = 0; i < results.size(); ++i) {

@@ -33,7 +33,7 @@ std::string ViewMatches(const std::vector<Match>& matches,
 // yes unless `confirmed`, and signals each process, `request` saying how. Gives
 // the exit code: 1 if there is none or it was not confirmed, 255 if some host
 // or process gave no result, or a host not all of its processes.
-int KillByName(const std::vector<Target>& targets, const NameOptions& name,
+int KillByName(ClosedFleet& fleet, const NameOptions& name,
                const v1::KillRequest& request, bool confirmed,
                const FleetOptions& options, Interrupt& interrupt);
 

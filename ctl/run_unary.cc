@@ -72,12 +72,12 @@ std::string ViewSent(const v1::KillRequest& request,
 
 }  // namespace
 
-int RunStartOn(const std::vector<Target>& targets,
-               const v1::StartRequest& request, const FleetOptions& options,
-               Interrupt& interrupt) {
+int RunStartOn(ClosedFleet& fleet, const v1::StartRequest& request,
+               const FleetOptions& options, Interrupt& interrupt) {
   using Response = v1::StartResponse;
+  const std::vector<Target>& targets = fleet.targets;
   const Results<Response> results = AskAll<Response>(
-      targets, interrupt,
+      fleet, interrupt,
       [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
         return client.Start(request, absl::Seconds(options.timeout_seconds),
                             std::move(done));

@@ -13,9 +13,8 @@
 namespace specula::ctl {
 
 // Starts a program that outlives the call. Says which hosts are in doubt.
-int RunStartOn(const std::vector<Target>& targets,
-               const v1::StartRequest& request, const FleetOptions& options,
-               Interrupt& interrupt);
+int RunStartOn(ClosedFleet& fleet, const v1::StartRequest& request,
+               const FleetOptions& options, Interrupt& interrupt);
 
 // Signals a process.
 int RunKillOn(const std::vector<Target>& targets,

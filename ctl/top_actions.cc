@@ -71,16 +71,17 @@ int Tail(const ClosedFleet& fleet, const Action& action,
 
 int Kill(const ClosedFleet& fleet, const Action& action,
          const FleetOptions& options, Interrupt& interrupt) {
-  const ClosedFleet chosen = Choose(fleet, action, true);
+  const bool by_name = action.kind == Action::Kind::kKillByName;
+  ClosedFleet chosen = Choose(fleet, action, /*open=*/!by_name);
   v1::KillRequest request;
   request.set_signal(action.signal);
   const std::string name = SignalName(action.signal == 0 ? 15 : action.signal);
-  if (action.kind == Action::Kind::kKillByName) {
+  if (by_name) {
     SayWhat(absl::StrCat("kill --signal ", name, action.full ? " --full" : "",
                          " --name ", EscapeControls(action.text)),
             chosen);
-    return KillByName(chosen.targets, {action.text, action.full}, request,
-                      false, options, interrupt);
+    return KillByName(chosen, {action.text, action.full}, request, false,
+                      options, interrupt);
   }
   SayWhat(absl::StrCat("kill --signal ", name, " ", action.pid, " (",
                        EscapeControls(action.text), ")"),

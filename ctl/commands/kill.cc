@@ -74,10 +74,11 @@ int RunKillByName(const KillOptions& options, const CommandContext& context,
   }
   absl::StatusOr<v1::KillRequest> manner = MakeManner(options);
   if (!manner.ok()) return UsageError(manner.status());
-  absl::StatusOr<std::vector<Target>> targets =
-      OpenFleet(context.options, options.first);
-  if (!targets.ok()) return UsageError(targets.status());
-  return KillByName(*targets, options.name, *manner, options.confirmed,
+  absl::StatusOr<ClosedFleet> loaded =
+      LoadFleet(context.options, options.first);
+  if (!loaded.ok()) return UsageError(loaded.status());
+  ClosedFleet& fleet = KeepToTheEnd(*std::move(loaded));
+  return KillByName(fleet, options.name, *manner, options.confirmed,
                     context.options, interrupt);
 }
 

@@ -91,11 +91,12 @@ struct Round {
 
 // Asks all targets once and prints, `prefix` before the text.
 template <typename Response>
-Round ReadRound(const std::vector<Target>& targets, const FleetOptions& options,
+Round ReadRound(ClosedFleet& fleet, const FleetOptions& options,
                 Interrupt& interrupt, const ReadCommand<Response>& command,
                 const std::string& prefix) {
+  const std::vector<Target>& targets = fleet.targets;
   const Results<Response> results = AskAll<Response>(
-      targets, interrupt,
+      fleet, interrupt,
       [&](AgentClient& client, AgentClient::OnAnswer<Response> done) {
         return command.begin(client, absl::Seconds(options.timeout_seconds),
                              std::move(done));
@@ -115,9 +116,9 @@ Round ReadRound(const std::vector<Target>& targets, const FleetOptions& options,
 
 // Runs a reading command on hosts, once; gives the exit code.
 template <typename Response>
-int RunReadOn(const std::vector<Target>& targets, const FleetOptions& options,
+int RunReadOn(ClosedFleet& fleet, const FleetOptions& options,
               Interrupt& interrupt, const ReadCommand<Response>& command) {
-  return ReadRound(targets, options, interrupt, command, "").exit_code;
+  return ReadRound(fleet, options, interrupt, command, "").exit_code;
 }
 
 // Runs a reading command to its end, on the hosts that the options name; gives
@@ -125,15 +126,17 @@ int RunReadOn(const std::vector<Target>& targets, const FleetOptions& options,
 template <typename Response>
 int RunRead(const FleetOptions& options, Interrupt& interrupt,
             const ReadCommand<Response>& command) {
-  absl::StatusOr<std::vector<Target>> opened = OpenFleet(options);
-  if (!opened.ok()) return UsageError(opened.status());
-  const std::vector<Target>& targets = KeepToTheEnd(*std::move(opened));
+  absl::StatusOr<ClosedFleet> loaded = LoadFleet(options, "");
+  if (!loaded.ok()) return UsageError(loaded.status());
+  ClosedFleet& fleet = KeepToTheEnd(*std::move(loaded));
   if (options.watch_seconds <= 0) {
-    return RunReadOn(targets, options, interrupt, command);
+    return RunReadOn(fleet, options, interrupt, command);
   }
+  // From round to round the connections stand: a handshake costs more.
+  for (Target& target : fleet.targets) OpenTarget(target, fleet.credentials);
   for (bool first = true;; first = false) {
     const Round round =
-        ReadRound(targets, options, interrupt, command, RoundPrefix(first));
+        ReadRound(fleet, options, interrupt, command, RoundPrefix(first));
     if (!round.written) return round.exit_code;
     if (interrupt.interrupted()) return kExitInterrupted;
     GiveBackMemory();

@@ -18,9 +18,10 @@ int RunStart(const StartOptions& options, const CommandContext& context,
              Interrupt& interrupt) {
   absl::Status status = CheckNoFleetForm(context.options, "start", true);
   if (!status.ok()) return UsageError(status);
-  absl::StatusOr<std::vector<Target>> targets =
-      OpenFleet(context.options, options.hosts);
-  if (!targets.ok()) return UsageError(targets.status());
+  absl::StatusOr<ClosedFleet> loaded =
+      LoadFleet(context.options, options.hosts);
+  if (!loaded.ok()) return UsageError(loaded.status());
+  ClosedFleet& fleet = KeepToTheEnd(*std::move(loaded));
   absl::StatusOr<v1::Command> command =
       CompleteCommand(options.command, context.words, interrupt);
   if (absl::IsCancelled(command.status())) return kExitInterrupted;
@@ -28,7 +29,7 @@ int RunStart(const StartOptions& options, const CommandContext& context,
   v1::StartRequest request;
   *request.mutable_command() = *std::move(command);
   request.set_idempotency_key(options.key);
-  return RunStartOn(*targets, request, context.options, interrupt);
+  return RunStartOn(fleet, request, context.options, interrupt);
 }
 
 }  // namespace

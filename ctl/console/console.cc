@@ -127,8 +127,9 @@ int Console::Act(const ConsoleLine& line, Interrupt& interrupt) {
 
 int Console::ActOn(const ConsoleLine& line, std::vector<Target> targets,
                    Interrupt& interrupt) {
+  ClosedFleet fleet = {std::move(targets), credentials_};
   auto read = [&](const auto& command) {
-    return RunReadOn(targets, options_, interrupt, command);
+    return RunReadOn(fleet, options_, interrupt, command);
   };
   switch (line.verb) {
     case Verb::kList:
@@ -158,11 +159,10 @@ int Console::ActOn(const ConsoleLine& line, std::vector<Target> targets,
       if (line.verb == Verb::kStart) {
         v1::StartRequest request;
         *request.mutable_command() = *std::move(command);
-        return RunStartOn(targets, request, options_, interrupt);
+        return RunStartOn(fleet, request, options_, interrupt);
       }
       v1::ExecRequest request;
       *request.mutable_command() = *std::move(command);
-      ClosedFleet fleet = {std::move(targets), credentials_};
       ExecForm form;
       form.answer_within = absl::Seconds(options_.timeout_seconds);
       // All hosts are a batch, also if there is but one; a host that is named
@@ -172,14 +172,14 @@ int Console::ActOn(const ConsoleLine& line, std::vector<Target> targets,
       return RunExecOn(fleet, request, form, interrupt);
     }
     case Verb::kKill: {
-      if (targets.size() != 1) {
+      if (fleet.targets.size() != 1) {
         return UsageError(absl::InvalidArgumentError(
             "KILL takes one host; use: KILL HOST PID [force]"));
       }
       v1::KillRequest request;
       request.set_pid(line.pid);
       request.set_force(line.force);
-      return RunKillOn(targets, request, options_, interrupt);
+      return RunKillOn(fleet.targets, request, options_, interrupt);
     }
     case Verb::kTail: {
       if (absl::Status path = CheckTailPath(line.text); !path.ok()) {
@@ -191,7 +191,7 @@ int Console::ActOn(const ConsoleLine& line, std::vector<Target> targets,
       request.set_follow(true);
       TailFleetOptions form;
       form.answer_within = absl::Seconds(options_.timeout_seconds);
-      const int code = RunTailOn(targets, request, form, interrupt);
+      const int code = RunTailOn(fleet.targets, request, form, interrupt);
       // The next prompt stands below the terminal's ^C.
       if (interrupt.interrupted() && isatty(STDERR_FILENO) != 0) {
         PrintErrorText("\n");
