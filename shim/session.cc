@@ -117,10 +117,7 @@ awaitable<void> Session::Serve() {
 awaitable<void> Session::TakeFrames(absl::string_view bytes) {
   bool another = false;
   while (phase_ == Phase::kOpen) {
-    while (MustPause()) {
-      Flush();
-      co_await changed_.Wait();
-    }
+    while (MustPause()) co_await AwaitChange();
     if (phase_ != Phase::kOpen) break;
     const Dialogue::Step step = dialogue_.Next(bytes);
     if (step.kind == Dialogue::Kind::kMore) {
@@ -135,15 +132,8 @@ awaitable<void> Session::TakeFrames(absl::string_view bytes) {
       case Dialogue::Kind::kDo: {
         context_.trimmer.Touch(step.command.text.size());
         std::shared_ptr<Translator::Turn> turn = Await(step.command);
-        next_look_ = MonotonicNow() + kLookInterval;
         while (phase_ == Phase::kOpen && turn != nullptr && !turn->has_come()) {
-          Flush();
-          co_await changed_.Wait(kLookInterval);
-          // Nothing is read meanwhile, so that its end would not be seen.
-          if (IsTimeToLook() && StateOfPeer(wire_->socket().native_handle()) ==
-                                    PeerState::kGone) {
-            Vanish();
-          }
+          co_await AwaitChange();
         }
         if (phase_ == Phase::kOpen) Obey(step.command, std::move(turn));
         break;
@@ -162,6 +152,15 @@ awaitable<void> Session::TakeFrames(absl::string_view bytes) {
         Leave(step.error);
         break;
     }
+  }
+}
+
+awaitable<void> Session::AwaitChange() {
+  Flush();
+  co_await changed_.Wait(kLookInterval);
+  if (phase_ == Phase::kOpen && IsTimeToLook() &&
+      StateOfPeer(wire_->socket().native_handle()) == PeerState::kGone) {
+    Vanish();
   }
 }
 

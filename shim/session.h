@@ -89,6 +89,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
   boost::asio::awaitable<void> Serve();
   boost::asio::awaitable<void> TakeFrames(absl::string_view bytes);
+  // Waits for a change while nothing is read, so that the end of the peer would
+  // not be seen, and looks for it.
+  boost::asio::awaitable<void> AwaitChange();
   // Waits while there is a reason to go on afterwards.
   boost::asio::awaitable<void> Pause(absl::Duration pause);
   boost::asio::awaitable<void> WaitOutFailure();

@@ -296,6 +296,30 @@ TEST_F(ShimStreamTest, OneThatNeverReadsItsAnswersIsBounded) {
   EXPECT_EQ(Operator().Ask("PING"), "PONG");
 }
 
+TEST_F(ShimStreamTest, SummariesThatStandBehindALongOneAreBounded) {
+  const ShimProcess shim(pki_, agent_.host(),
+                         {.listen = "127.0.0.1:0,exec-reply=summary"});
+  LegacyClient client(shim.port(), "secret");
+  for (int i = 0; i < 16; ++i) client.Send(Frame("EXEC sleep 86429"));
+  std::string many;
+  for (int i = 0; i < 10000; ++i) many += Frame("EXEC x");
+  // All of these are refused, and none may say so before the first has ended.
+  int64_t sent = 0;
+  while (sent < 24'000'000) {
+    const ssize_t got = send(client.fd(), many.data(), many.size(),
+                             MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (got > 0) sent += got;
+    if (got < 0) {
+      absl::SleepFor(absl::Milliseconds(500));
+      if (send(client.fd(), "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) break;
+    }
+  }
+  EXPECT_LT(sent, 24'000'000);
+  EXPECT_EQ(LegacyClient(shim.port(), "secret").Ask("PING"), "PONG");
+  client.Vanish();
+  EXPECT_TRUE(Eventually([] { return !Runs("sleep 86429"); }));
+}
+
 // --- Each pays for itself
 
 TEST_F(ShimStreamTest, LongExecsOfOneDoNotHoldUpAnother) {
