@@ -381,6 +381,8 @@ TEST_F(ShimStreamTest, SleepingReadersAreBoundedAndOthersServed) {
   EXPECT_THAT(other.Ask("MEM"), StartsWith("MEM "));
   const int64_t before = ResidentKilobytes(shim_.process().pid());
   std::vector<std::unique_ptr<LegacyClient>> asleep;
+  // What gRPC takes of each before it is read is the window of the channel, at
+  // most 2 MiB: see clients/cpp/channel.cc.
   for (int i = 0; i < 20; ++i) {
     asleep.push_back(
         std::make_unique<LegacyClient>(shim_.port(), "secret", "127.0.0.66"));
