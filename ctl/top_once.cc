@@ -18,11 +18,7 @@ namespace {
 // Where no terminal says how wide it is.
 constexpr size_t kWidth = 200;
 constexpr int kPollMilliseconds = 100;
-
-// Rates need two snapshots: the first one alone says little.
-bool IsSettled(const HostRow& row) {
-  return row.down || (row.last != nullptr && row.values.cpu.has_value());
-}
+constexpr absl::Duration kOnce = absl::Hours(24);
 
 std::string ViewTable(const TopOnce& once, absl::Time now,
                       const TopState& state) {
@@ -57,16 +53,20 @@ std::string ViewJsonLines(const std::vector<Target>& targets, absl::Time begun,
 }  // namespace
 
 int RunTopOnce(const TopOnce& once, const std::vector<Target>& targets,
-               Feed& feed, TopState& state, Interrupt& interrupt) {
+               LiveFeed& feed, TopState& state, Interrupt& interrupt) {
   const absl::Time begun = SteadyNow();
-  const absl::Time end = begun + once.within + 2 * state.options.interval;
-  const std::vector<HostRow>& rows = state.model.rows();
-  while (SteadyNow() < end) {
+  // All that the feed had said before it was asked has been taken.
+  while (true) {
     if (interrupt.Wait(absl::ZeroDuration())) return kExitInterrupted;
+    const bool over = feed.AllSettled();
     const absl::Time now = feed.Now();
     state.Take(feed.Take(), now);
-    state.Settle(now);
-    if (std::all_of(rows.begin(), rows.end(), IsSettled)) break;
+    if (over) {
+      // Who was asked once is not stale because others took long.
+      state.model.set_interval(kOnce);
+      state.Settle(now);
+      break;
+    }
     pollfd wake = {feed.wake_fd(), POLLIN, 0};
     poll(&wake, 1, kPollMilliseconds);
   }

@@ -6,14 +6,13 @@
 #include "absl/time/time.h"
 #include "ctl/interrupt.h"
 #include "ctl/target.h"
-#include "ctl/ui/feed.h"
+#include "ctl/ui/live_feed.h"
 #include "ctl/ui/top_state.h"
 
 namespace specula::ctl {
 
 struct TopOnce {
-  absl::Duration within = {};  // for the first word of each host
-  bool json = false;           // a line for each host instead of the table
+  bool json = false;  // a line for each host instead of the table
   bool ascii = false;
   absl::TimeZone zone;
 };
@@ -23,11 +22,11 @@ struct TopOnce {
 int ShowTopOnce(const TopOnce& once, const std::vector<Target>& targets,
                 absl::Time begun, absl::Time now, TopState& state);
 
-// Waits until every host has been heard of or is known to be down, shows the
-// table on standard output, without a terminal. Gives the exit code: 255 if
-// some host is not up.
+// Waits until every host is settled by `feed`, which asks once; shows the table
+// on standard output, without a terminal. Gives the exit code: 255 if some host
+// is not up.
 int RunTopOnce(const TopOnce& once, const std::vector<Target>& targets,
-               Feed& feed, TopState& state, Interrupt& interrupt);
+               LiveFeed& feed, TopState& state, Interrupt& interrupt);
 
 }  // namespace specula::ctl
 

@@ -29,6 +29,7 @@ constexpr absl::Duration kMostInterval = absl::Hours(1);
 struct TopOptions {
   std::string hosts;
   std::string interval = "2s";
+  bool interval_said = false;
   std::string filter;
   std::string sort = "cpu";
   bool once = false;
@@ -130,6 +131,7 @@ int RunTop(const TopOptions& options, const CommandContext& context,
   if (!usable.ok()) return UsageError(usable);
   absl::StatusOr<absl::Duration> interval = ReadInterval(options.interval);
   if (!interval.ok()) return UsageError(interval.status());
+  if (options.once && !options.interval_said) *interval = kLeastInterval;
   absl::StatusOr<Sort> sort = ReadSort(options.sort);
   if (!sort.ok()) return UsageError(sort.status());
   if (!options.replay.empty() && options.record.empty()) {
@@ -185,15 +187,17 @@ int RunTop(const TopOptions& options, const CommandContext& context,
   }
   const absl::Duration answer_within =
       absl::Seconds(fleet_options.timeout_seconds);
-  LiveFeed feed(endpoints, fleet->credentials,
-                {.interval = *interval, .answer_within = answer_within});
   if (options.once) {
-    return RunTopOnce({.within = answer_within,
-                       .json = fleet_options.json,
+    LiveFeed& feed = *new LiveFeed(  // to the process's end, as KeepToTheEnd
+        endpoints, fleet->credentials,
+        {.interval = *interval, .answer_within = answer_within, .once = true});
+    return RunTopOnce({.json = fleet_options.json,
                        .ascii = options.ascii,
                        .zone = absl::LocalTimeZone()},
                       fleet->targets, feed, state, interrupt);
   }
+  LiveFeed feed(endpoints, fleet->credentials,
+                {.interval = *interval, .answer_within = answer_within});
   TopSession session;
   session.zone = absl::LocalTimeZone();
   session.act = [&](const Action& action, Interrupt& action_interrupt) {
@@ -224,10 +228,12 @@ void AddTopCommand(CLI::App& app, CommandContext& context) {
       app.add_subcommand("top", "The fleet as a live table: top [HOSTS]");
   auto options = std::make_shared<TopOptions>();
   command->add_option("HOSTS", options->hosts, "Whom, instead of --hosts");
-  command
-      ->add_option("--interval", options->interval,
-                   "From one snapshot of a host to the next: 200ms to 1h")
-      ->capture_default_str();
+  CLI::Option* const interval =
+      command
+          ->add_option("--interval", options->interval,
+                       "From one snapshot of a host to the next: 200ms to 1h; "
+                       "with --once 200ms, unless said")
+          ->capture_default_str();
   command->add_option("--filter", options->filter,
                       "Which rows: cpu>80 and rack=a, state=down, not web*");
   command
@@ -256,8 +262,9 @@ void AddTopCommand(CLI::App& app, CommandContext& context) {
       "up.\n\n"
       "Examples: specula top 'web[01-20]' --filter 'cpu>80 or alert=!*'\n"
       "          specula top @db --sort mem --interval 1s");
-  command->callback([&context, options] {
-    context.run = [&context, options](Interrupt& interrupt) {
+  command->callback([&context, options, interval] {
+    context.run = [&context, options, interval](Interrupt& interrupt) {
+      options->interval_said = interval->count() > 0;
       return RunTop(*options, context, interrupt);
     };
   });

@@ -26,8 +26,10 @@ namespace {
 // How often hosts are looked through for what is due. Looking at a thousand
 // takes microseconds.
 constexpr absl::Duration kTick = absl::Milliseconds(50);
-// Streams begun in one tick: a channel costs two thirds of a millisecond. A
-// stream on a channel that stands is had for a fraction of that.
+// The same while hosts wait for others to have connected.
+constexpr absl::Duration kBusyTick = absl::Milliseconds(5);
+// Streams begun between two looks: a channel costs two thirds of a millisecond.
+// A stream on a channel that stands is had for a fraction of that.
 constexpr size_t kBeginAtOnce = 16;
 constexpr size_t kBeginOnKeptAtOnce = 128;
 // A host that is still connecting after this hangs.
@@ -39,6 +41,11 @@ constexpr size_t kMostSnapshotBytes = 1 << 20;
 // Hosts that come and go leave a heap full of holes: what connections and their
 // TLS took is given back this often, or it would grow with every new one.
 constexpr absl::Duration kTrimEvery = absl::Seconds(10);
+// Rates need two snapshots, where the first does not have them.
+constexpr int kEnoughSnapshots = 2;
+// Of hosts that are settled, so many connections are left for the process's end
+// to close.
+constexpr size_t kMostKept = 256;
 
 struct Host {
   Endpoint endpoint;
@@ -53,6 +60,8 @@ struct Host {
   absl::Time due = absl::InfinitePast();  // without a stream: to be begun then
   absl::Time begun;
   absl::Time heard = absl::InfinitePast();  // by this stream
+  int snapshots = 0;                        // of this stream
+  bool settled = false;                     // with Options::once; for good
   absl::Duration backoff;
   double allowance = kBurst;  // snapshots that may come; refilled with time
   // What waits to be taken.
@@ -78,7 +87,8 @@ class LiveFeed::Core : public std::enable_shared_from_this<Core> {
   void SetInterval(absl::Duration interval);
   void Refresh();
   void Pause(bool paused);
-  void SetTimer();
+  bool AllSettled();
+  void SetTimer(absl::Duration within);
 
  private:
   // A stream to be begun.
@@ -91,6 +101,7 @@ class LiveFeed::Core : public std::enable_shared_from_this<Core> {
   struct Due {
     std::vector<Begin> begins;
     std::vector<std::shared_ptr<WatchCall>> cancels;
+    bool more = false;  // hosts wait for a place among those that connect
   };
 
   void Tick();
@@ -102,6 +113,11 @@ class LiveFeed::Core : public std::enable_shared_from_this<Core> {
       ABSL_LOCKS_EXCLUDED(mutex_);
   void OnFinished(size_t index, uint64_t stream, bool connected,
                   const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether with this snapshot of a host all is there that is wanted of it.
+  bool IsEnoughLocked(const Host& host, const v1::WatchResponse& sample) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // With Options::once: nothing further is asked of the host.
+  void SettleLocked(Host& host) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The end of a stream that nobody wanted to end.
   void EndLocked(size_t index, Ending ending)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -127,6 +143,7 @@ class LiveFeed::Core : public std::enable_shared_from_this<Core> {
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   size_t next_ ABSL_GUARDED_BY(mutex_) = 0;  // whose turn it is to begin
+  size_t settled_ ABSL_GUARDED_BY(mutex_) = 0;
   std::mt19937_64 random_ ABSL_GUARDED_BY(mutex_){std::random_device()()};
 };
 
@@ -143,12 +160,12 @@ LiveFeed::Core::Core(const std::vector<Endpoint>& hosts,
   }
 }
 
-void LiveFeed::Core::SetTimer() {
+void LiveFeed::Core::SetTimer(absl::Duration within) {
   // The timer owns itself until it has fired: gRPC's may not be set anew by
   // its own callback.
   auto alarm = std::make_shared<grpc::Alarm>();
   grpc::Alarm* const timer = alarm.get();
-  timer->Set(absl::ToChronoTime(absl::Now() + kTick),
+  timer->Set(absl::ToChronoTime(absl::Now() + within),
              [alarm = std::move(alarm), weak = weak_from_this()](bool) mutable {
                const std::shared_ptr<grpc::Alarm> self = std::move(alarm);
                if (auto core = weak.lock()) core->Tick();
@@ -168,7 +185,10 @@ void LiveFeed::Core::Tick() {
     if (trim_due_ != absl::InfinitePast()) GiveBackMemory();
     trim_due_ = now + kTrimEvery;
   }
-  SetTimer();
+  // Never long at a time: gRPC has other work for this thread.
+  SetTimer(due.begins.size() >= kBeginAtOnce ? absl::ZeroDuration()
+           : due.more                        ? kBusyTick
+                                             : kTick);
 }
 
 bool LiveFeed::Core::MustEnd(const Host& host, absl::Time now) const {
@@ -206,13 +226,20 @@ LiveFeed::Core::Due LiveFeed::Core::FindDue() {
     if (MustEnd(host, now) && (paused_ || may_begin)) {
       due.cancels.push_back(DropLocked(host));
       host.due = now;
+      // It was heard of and fell silent.
+      if (options_.once && !paused_) SettleLocked(host);
     }
-    if (host.open || host.due > now || !may_begin) continue;
+    if (host.open || host.settled || host.due > now || paused_) continue;
+    if (!may_begin) {
+      due.more = true;
+      continue;
+    }
     host.open = true;
     host.dials = dials;
     host.reopen = false;
     host.begun = now;
     host.heard = absl::InfinitePast();
+    host.snapshots = 0;
     host.allowance = kBurst;
     ++(dials ? dialled : kept);
     if (dials) ++connecting;
@@ -269,6 +296,22 @@ void LiveFeed::Core::BeginStream(Begin begin) {
   call->Start();
 }
 
+bool LiveFeed::Core::IsEnoughLocked(const Host& host,
+                                    const v1::WatchResponse& sample) const {
+  return options_.once && (sample.status().cpu().has_utilization() ||
+                           host.snapshots >= kEnoughSnapshots);
+}
+
+void LiveFeed::Core::SettleLocked(Host& host) {
+  host.settled = true;
+  if (++settled_ > kMostKept) host.channel.reset();
+}
+
+bool LiveFeed::Core::AllSettled() {
+  absl::MutexLock lock(&mutex_);
+  return settled_ == hosts_.size();
+}
+
 bool LiveFeed::Core::OnSnapshot(size_t index, uint64_t stream,
                                 v1::WatchResponse response) {
   const absl::Time now = SteadyNow();
@@ -282,6 +325,7 @@ bool LiveFeed::Core::OnSnapshot(size_t index, uint64_t stream,
     const absl::Time before =
         host.heard == absl::InfinitePast() ? now : host.heard;
     host.heard = now;
+    ++host.snapshots;
     host.allowance =
         std::min(kBurst, host.allowance +
                              2 * absl::FDivDuration(now - before, interval_));
@@ -295,9 +339,13 @@ bool LiveFeed::Core::OnSnapshot(size_t index, uint64_t stream,
                                      FormatBytes(static_cast<int64_t>(bytes)),
                                      ", and was cut off")});
     } else {
+      const bool enough = IsEnoughLocked(host, *sample);
       host.sample = {now, index, std::move(sample), {}};
       TellLocked(index);
-      if (host.allowance < 0) {
+      if (enough) {
+        cut = DropLocked(host);
+        SettleLocked(host);
+      } else if (host.allowance < 0) {
         cut = DropLocked(host);
         host.channel.reset();
         EndLocked(index,
@@ -343,6 +391,7 @@ void LiveFeed::Core::EndLocked(size_t index, Ending ending) {
   host.backoff = std::min(host.backoff * 2, options_.most_backoff);
   host.ending = FleetEvent{now, index, nullptr, std::move(ending)};
   TellLocked(index);
+  if (options_.once) SettleLocked(host);
 }
 
 void LiveFeed::Core::TellLocked(size_t index) {
@@ -429,7 +478,7 @@ void LiveFeed::Core::Close() {
 LiveFeed::LiveFeed(const std::vector<Endpoint>& hosts,
                    const Credentials& credentials, const Options& options)
     : core_(std::make_shared<Core>(hosts, credentials, options)) {
-  core_->SetTimer();
+  core_->SetTimer(absl::ZeroDuration());
 }
 
 LiveFeed::~LiveFeed() { core_->Close(); }
@@ -449,6 +498,8 @@ void LiveFeed::SetInterval(absl::Duration interval) {
 }
 
 void LiveFeed::Refresh() { core_->Refresh(); }
+
+bool LiveFeed::AllSettled() { return core_->AllSettled(); }
 
 void LiveFeed::Pause(bool paused) { core_->Pause(paused); }
 

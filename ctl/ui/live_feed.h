@@ -22,9 +22,10 @@ namespace specula::ctl {
 // without being called down. One that sends much more often than it was asked
 // to, or snapshots beyond all measure, is cut off, which counts as down.
 //
-// Streams are begun some at a time, so that a thousand TLS handshakes leave
-// room for keys. All that talks to gRPC runs on its threads; the methods only
-// take and tell, and cost the screen's thread nothing.
+// Streams are begun as fast as hosts connect, but no more than so many at a
+// time, so that a thousand TLS handshakes leave room for keys. All that talks
+// to gRPC runs on its threads; the methods only take and tell, and cost the
+// screen's thread nothing.
 class LiveFeed final : public Feed {
  public:
   struct Options {
@@ -41,7 +42,11 @@ class LiveFeed final : public Feed {
     absl::Duration silence = absl::Seconds(5);
     // How many streams may be connecting at once. One that has not managed in
     // 0.3 s counts no longer: it hangs, and hanging costs nothing.
-    size_t connecting = 64;
+    size_t connecting = 256;
+    // Each host is asked once: until a snapshot has rates, or the second one,
+    // or it is down. Then it is settled: its stream is ended, and but for a few
+    // hundred its connection too.
+    bool once = false;
   };
 
   // The hosts in the order of the fleet.
@@ -59,6 +64,9 @@ class LiveFeed final : public Feed {
   void SetInterval(absl::Duration interval) override;
   void Refresh() override;
   void Pause(bool paused) override;
+
+  // With Options::once: nothing further comes of any host.
+  bool AllSettled();
 
   // How many processes the snapshots of the host in focus carry.
   static constexpr int kFocusedProcesses = 50;

@@ -352,5 +352,52 @@ TEST_F(LiveFeedTest, HostsThatHangAreDownWhenTheirTimeIsOver) {
   }
 }
 
+TEST_F(LiveFeedTest, AskedOnceEachHostIsSettledAndLeftAlone) {
+  const std::vector<Health> fleet = {Health::kWell, Health::kResets,
+                                     Health::kWell, Health::kHangsInTls};
+  const FleetSimulator simulator(pki_, fleet);
+  LiveFeed::Options options = Options();
+  options.answer_within = absl::Seconds(5);
+  options.once = true;
+  Open(EndpointsOf(simulator), options);
+  ASSERT_TRUE(Until([&] { return feed_->AllSettled(); }));
+  Until([] { return true; });  // what was told last
+  for (const size_t well : {0, 2}) {
+    EXPECT_EQ(heard_[well].endings, 0) << heard_[well].ending.reason;
+    ASSERT_GE(heard_[well].samples, 1);
+    // The first has no rates yet.
+    EXPECT_EQ(heard_[well].last.sample->sequence(), 2);
+    EXPECT_TRUE(heard_[well].last.sample->status().cpu().has_utilization());
+  }
+  for (const size_t ill : {1, 3}) {
+    EXPECT_EQ(heard_[ill].samples, 0);
+    EXPECT_EQ(heard_[ill].endings, 1);
+  }
+  // Longer than the interval and the first backoff.
+  absl::SleepFor(absl::Seconds(1));
+  EXPECT_TRUE(feed_->Take().events.empty());
+}
+
+TEST_F(LiveFeedTest, AskedOnceASnapshotWithRatesIsEnough) {
+  FakeAgent agent(pki_);
+  std::atomic<int> sent{0};
+  std::atomic<bool> ended{false};
+  agent.on_watch = [&](grpc::ServerContext* context, const v1::WatchRequest&,
+                       Writer* writer) {
+    v1::WatchResponse response;
+    response.mutable_status()->mutable_cpu()->set_utilization(0.5);
+    if (writer->Write(response)) ++sent;
+    ended = Eventually([context] { return context->IsCancelled(); });
+    return grpc::Status::CANCELLED;
+  };
+  LiveFeed::Options options = Options();
+  options.once = true;
+  Open({agent.endpoint()}, options);
+  EXPECT_TRUE(Until([&] { return feed_->AllSettled(); }));
+  EXPECT_TRUE(Eventually([&] { return ended.load(); }));
+  EXPECT_EQ(sent, 1);
+  EXPECT_EQ(heard_[0].endings, 0);
+}
+
 }  // namespace
 }  // namespace specula::ctl
