@@ -109,17 +109,42 @@ bool SignalSeen(const ProcStat& seen, int signal) {
   });
 }
 
-std::vector<ProcStat> SessionTree::Find() const {
+SessionTree::Look SessionTree::LookOnce() const {
   const std::vector<ProcStat> all = ReadAllProcStats();
   std::vector<ProcStat> marked;
   std::copy_if(
       all.begin(), all.end(), std::back_inserter(marked),
       [&](const ProcStat& stat) { return IsToldByMarks(root_, stat); });
   const std::map<int64_t, std::string> ids = exec_ids_->Read(marked);
-  return FindMembers(root_, all, [&](int64_t pid) {
+  Look look;
+  look.members = FindMembers(root_, all, [&](int64_t pid) {
     const auto id = ids.find(pid);
     return id == ids.end() ? std::string() : id->second;
   });
+  for (const ProcStat& stat : all) {
+    if (stat.dead() && stat.parent == root_.reaper) look.ended.insert(stat.pid);
+  }
+  return look;
+}
+
+std::optional<std::vector<ProcStat>> SessionTree::FindIfLeft() const {
+  constexpr int kRounds = 10;
+  // What another process waits for is seen no more: that has to do.
+  const int least = root_.reaper == 0 ? 3 : 1;
+  std::set<int64_t> ended;
+  // Invariant: no look found a member, and `ended` are those who had ended
+  // before the next one begins. Who lives then, and has a child that the look
+  // misses, is a member that it finds or has ended since.
+  for (int round = 1; round <= kRounds; ++round) {
+    Look look = LookOnce();
+    if (!look.members.empty()) return std::move(look.members);
+    if (round >= least && std::includes(ended.begin(), ended.end(),
+                                        look.ended.begin(), look.ended.end())) {
+      return std::nullopt;
+    }
+    ended = std::move(look.ended);
+  }
+  return std::vector<ProcStat>();
 }
 
 std::vector<pid_t> SessionTree::Members() { return Pids(Find()); }
@@ -136,21 +161,22 @@ bool SessionTree::IsSurelyEmpty() const {
          });
 }
 
-bool SessionTree::Empty() { return IsSurelyEmpty() || Find().empty(); }
+bool SessionTree::Empty() { return IsSurelyEmpty() || !FindIfLeft(); }
 
 std::optional<Tree::Sign> SessionTree::SignOfEnd() {
   member_.Reset();
   if (IsSurelyEmpty()) return std::nullopt;
-  std::vector<ProcStat> members = Find();
-  if (members.empty()) return std::nullopt;
+  std::optional<std::vector<ProcStat>> members = FindIfLeft();
+  if (!members) return std::nullopt;
   // One of them is enough: before it has ended the tree is not empty. The
   // oldest one lives longest, most likely.
-  std::sort(
-      members.begin(), members.end(), [](const ProcStat& a, const ProcStat& b) {
-        return std::tie(a.start_ticks, a.pid) < std::tie(b.start_ticks, b.pid);
-      });
+  std::sort(members->begin(), members->end(),
+            [](const ProcStat& a, const ProcStat& b) {
+              return std::tie(a.start_ticks, a.pid) <
+                     std::tie(b.start_ticks, b.pid);
+            });
   // Invariant: all before `member` have ended since they were seen.
-  for (const ProcStat& member : members) {
+  for (const ProcStat& member : *members) {
     UniqueFd pidfd = OpenPidfd(static_cast<pid_t>(member.pid));
     const auto stat = ReadProcStat(member.pid);
     if (!pidfd.valid() || !stat.ok() || stat->start_ticks != member.start_ticks)
@@ -191,7 +217,8 @@ std::vector<pid_t> SessionTree::Kill() {
   constexpr int kRounds = 5;
   std::set<pid_t> killed;
   for (int round = 0; round < kRounds; ++round) {
-    const std::vector<ProcStat> members = Find();
+    const std::vector<ProcStat> members =
+        FindIfLeft().value_or(std::vector<ProcStat>());
     const bool all_known =
         std::all_of(members.begin(), members.end(), [&](const ProcStat& m) {
           return killed.count(static_cast<pid_t>(m.pid)) > 0;

@@ -60,7 +60,17 @@ class SessionTree : public Tree {
   std::vector<pid_t> Kill() override;
 
  private:
-  std::vector<ProcStat> Find() const;
+  // What one look at all processes shows.
+  struct Look {
+    std::vector<ProcStat> members;
+    std::set<int64_t> ended;  // children of this process, not yet waited for
+  };
+  Look LookOnce() const;
+  std::vector<ProcStat> Find() const { return LookOnce().members; }
+  // As Find, and absent only if none is left: one look may miss a process that
+  // was born during it, whose parent ended before it was looked at. Empty: that
+  // cannot be said.
+  std::optional<std::vector<ProcStat>> FindIfLeft() const;
   // Says, without a look at all processes, that none of it can be left.
   bool IsSurelyEmpty() const;
 
