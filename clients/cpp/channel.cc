@@ -25,11 +25,6 @@ constexpr int kKeepaliveMilliseconds = 10'000;
 constexpr int kKeepaliveTimeoutMilliseconds = 5'000;
 constexpr int kMaxReconnectBackoffMilliseconds = 10'000;
 
-// What may be under way of a stream, and so what piles up here while its reader
-// is slow: 400 MB/s at 5 ms. gRPC would find a window by itself from how fast
-// the bytes come, far beyond, and keep it when the reader falls asleep.
-constexpr int kWindowBytes = 2 << 20;
-
 // Per method, as one answer may be much longer than the others.
 std::string ServiceConfig() {
   return absl::StrCat(
@@ -58,7 +53,8 @@ absl::Status CheckAgent(absl::string_view pem, const std::string& name,
 }  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
-                                           const Credentials& credentials) {
+                                           const Credentials& credentials,
+                                           int window_bytes) {
   using grpc::experimental::IdentityKeyCertPair;
   KeepCallbackThreads();
   auto provider =
@@ -93,7 +89,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint,
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, window_bytes);
   arguments.SetMaxReceiveMessageSize(kMostProcessesBytes);
   static const std::string& service_config = *new std::string(ServiceConfig());
   arguments.SetServiceConfigJSON(service_config);
