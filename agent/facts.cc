@@ -50,9 +50,8 @@ AboutAgent::Facts FactsOf(const Options& options) {
   AboutAgent::Facts facts;
   facts.ceiling_hash = Hash(ceiling);
   facts.configuration_hash = Hash(absl::StrCat(
-      ceiling, "connections=", options.limits.all,
-      "\nconnections_per_source=", options.limits.per_source,
-      "\nhandshake_milliseconds=",
+      ceiling, "connections=", options.limits.all, "\nconnections_per_source=",
+      options.limits.per_source, "\nhandshake_milliseconds=",
       absl::ToInt64Milliseconds(options.handshake_timeout),
       "\nreload_milliseconds=",
       absl::ToInt64Milliseconds(options.reload_interval),

@@ -150,13 +150,11 @@ void Declare(CLI::App& app, Raw& raw, Options& options) {
                  "Serials of revoked certificates, one a line; read again when "
                  "it changes")
       ->envname("SPECULA_DENYLIST");
-  app.add_option("--max-connections", options.limits.all,
-                 "Connections in all")
+  app.add_option("--max-connections", options.limits.all, "Connections in all")
       ->envname("SPECULA_MAX_CONNECTIONS")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  app.add_option("--max-connections-per-source",
-                 options.limits.per_source,
+  app.add_option("--max-connections-per-source", options.limits.per_source,
                  "Connections from one address")
       ->envname("SPECULA_MAX_CONNECTIONS_PER_SOURCE")
       ->check(CLI::Range(1, 100000))

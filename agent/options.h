@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "agent/broker/ceiling.h"
 #include "agent/border/places.h"
+#include "agent/broker/ceiling.h"
 #include "agent/front/tls_material.h"
 #include "lib/base/host_port.h"
 

@@ -165,8 +165,8 @@ void Translator::Turn::GiveBack() {
   }
 }
 
-// Nobody waits without a look to come, but for those who wait until one of
-// their own is answered.
+// A request that waits has a look to come, unless it waits until one of its own
+// controller is answered.
 void Translator::Queue::Look(absl::Duration within) {
   const absl::Duration now = MonotonicNow();
   if (turns.is_empty()) {

@@ -15,7 +15,7 @@ class Trimmer {
  public:
   explicit Trimmer(boost::asio::io_context& loop) : timer_(loop) {}
 
-  // So many bytes were taken, or let go.
+  // Notes how many bytes were taken, or let go.
   void Touch(size_t bytes) {
     touched_ += bytes;
     if (touched_ >= kMuch && state_ == State::kRests) Wait();

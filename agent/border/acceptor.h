@@ -26,7 +26,7 @@ namespace specula::agent {
 
 // Owns a listening socket and does the handshakes of its connections, on a
 // thread of its own: they take most of what a stranger can make the agent do,
-// and those who are in do not wait for them. Whoever is let in goes to the
+// and those who are in do not wait for them. A caller who is let in goes to the
 // relay, and gRPC gets its end.
 //
 // gRPC's own listener goes deaf for ever after one EMFILE (CVE-2023-4785) and

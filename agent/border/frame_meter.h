@@ -27,7 +27,7 @@ struct FrameLimits {
   // PING that answers none of ours and follows no data of ours.
   FrameRate pings{100, 500};
   FrameRate settings{50, 1000};
-  // PRIORITY, PUSH_PROMISE, GOAWAY, ALTSVC and types that nobody knows.
+  // PRIORITY, PUSH_PROMISE, GOAWAY, ALTSVC and unknown types.
   FrameRate others{100, 1000};
   // DATA without content that ends nothing.
   FrameRate empty_data{100, 500};

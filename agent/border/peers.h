@@ -17,13 +17,13 @@ namespace specula::agent {
 
 // Who is at the other end of a connection. Immutable.
 struct Peer {
-  std::shared_ptr<const Caller> caller;  // null: on a port that asks nobody
+  std::shared_ptr<const Caller> caller;  // null: on a port without certificates
   std::string address;  // "192.0.2.1:4711", "[2001:db8::1]:4711"
 };
 
 // The connections that are open, by the name that gRPC knows each under. A name
 // is given once in the life of the process: a call that comes late finds
-// nobody, and never whoever came after. Thread-safe.
+// nothing, and never the caller who came after. Thread-safe.
 class Peers {
  public:
   Peers();

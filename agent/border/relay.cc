@@ -95,7 +95,7 @@ absl::StatusOr<UniqueFd> Relay::Take(Admitted admitted) {
   address.sun_family = AF_UNIX;
   memcpy(address.sun_path + 1, name.data(), name.size());
   // What gRPC takes for the peer's address, by which the call is known to be
-  // of this connection. It does not listen, so nobody can connect to it.
+  // of this connection. It does not listen, so nothing can connect to it.
   if (bind(ours.get(), reinterpret_cast<sockaddr*>(&address),
            static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 +
                                   name.size())) != 0) {
@@ -157,7 +157,7 @@ void Relay::OnReady(uint64_t key, uint32_t events) {
         !FromPair(id, link)) {
       return;
     }
-    // An end is told of again and again, and cannot be left out.
+    // epoll reports an end again and again, whatever is asked for.
     if (ended && !link.to_tcp.empty() && !link.pair_hung) {
       link.pair_hung = true;
       poller_.Remove(link.pair.get());

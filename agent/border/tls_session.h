@@ -57,8 +57,8 @@ class TlsSession {
   enum class Progress { kMore, kDone, kFailed };
 
   // Goes on with the handshake by what was received; appends to `to_wire` what
-  // is to be sent, in any case: of a failure the other side is told. After kDone
-  // `received` is what came behind the handshake: give it to Read.
+  // is to be sent, in any case: it says a failure to the other side. After
+  // kDone `received` is what came behind the handshake: give it to Read.
   Progress Handshake(absl::string_view& received, std::string& to_wire);
 
   // Who was let in; null before kDone.

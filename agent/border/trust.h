@@ -18,11 +18,11 @@ namespace specula::agent {
 // By what the agent judges certificates at one moment. Immutable once made.
 struct Trust {
   std::string
-      trust_domain;  // the agent's own; identities of another are nobody
+      trust_domain;  // the agent's own; identities of another are refused
   // The authorities, by Certificate::sha256.
   absl::flat_hash_set<std::string> authorities;
   Denylist denied;
-  // The denylist on disk cannot be read. Whoever was revoked since is unknown,
+  // The denylist on disk cannot be read. Who was revoked since is unknown,
   // so only methods that change nothing are allowed.
   bool denylist_unreadable = false;
 };

@@ -60,7 +60,7 @@ class DenialAudit {
   // `queue` must outlive it.
   explicit DenialAudit(AuditQueue& queue)
       : queue_(queue), limiter_(std::make_shared<audit::Limiter>()) {}
-  // `caller` may be null where nobody is known, `address` empty.
+  // `caller` may be null if it is not known, `address` empty.
   void Denied(absl::string_view rpc, const Caller* caller,
               absl::string_view address, const absl::Status& why);
 

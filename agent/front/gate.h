@@ -37,8 +37,8 @@ class Gate {
  public:
   using CurrentTrust = std::function<std::shared_ptr<const Trust>()>;
 
-  // Told of every refusal: the method, who asked from where (null if nobody is
-  // known), why.
+  // Told of every refusal: the method, who asked from where (null if that is
+  // not known), why.
   using OnDenied = std::function<void(absl::string_view path, const Peer* peer,
                                       const absl::Status& why)>;
 

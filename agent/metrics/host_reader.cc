@@ -126,7 +126,7 @@ HostReader::Turn HostReader::TryTurn(HostSource source, const Quick& quick) {
       for (absl::string_view path : kMountInfos) {
         if (mounts_.has_value() && !root_.PinnedHasChanged(path)) return turn;
       }
-      // The kernel tells of a change once: whoever reads next must not ask.
+      // The kernel tells of a change once: the next reader must not ask.
       mounts_.reset();
       return {};
     default:

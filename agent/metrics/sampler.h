@@ -42,7 +42,7 @@ enum : unsigned {
 
 // Reads the host when it is asked and never else. What the kernel makes of its
 // own memory is read at once; every other file is a call of its own on threads
-// that may hang: a source that is missing or odd costs its
+// that may hang: a source that is missing or not understood costs its
 // metric (which stays absent or says UNAVAILABLE) and
 // is said in v1::Agent.problems, one that does not answer
 // within the limit says STALLED, and the rest is answered.

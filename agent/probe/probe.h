@@ -25,7 +25,7 @@ struct ProbeOptions {
   std::string ca;
   std::string certificate;
   std::string key;
-  // As whom the agent reads them, if it is not this process.
+  // The user that reads them in the agent, if it is not that of this process.
   std::optional<FileReader> reader = {};
   // For all of it.
   absl::Duration timeout = absl::Seconds(5);

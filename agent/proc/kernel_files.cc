@@ -65,7 +65,7 @@ std::shared_ptr<const std::vector<bool>> KernelFiles::Known() {
 }
 
 void KernelFiles::Learn() {
-  // What changes from here on is told of after this.
+  // Poll reports what changes from here on.
   pollfd change = {mounts_.get(), POLLPRI, 0};
   poll(&change, 1, 0);
   absl::StatusOr<std::string> text =

@@ -43,7 +43,7 @@ constexpr size_t kMostSnapshotBytes = 1 << 20;
 constexpr absl::Duration kTrimEvery = absl::Seconds(10);
 // Rates need two snapshots, where the first does not have them.
 constexpr int kEnoughSnapshots = 2;
-// Of hosts that are settled, so many connections are left for the process's end
+// How many connections of hosts that are settled are left for the process's end
 // to close.
 constexpr size_t kMostKept = 256;
 

@@ -22,7 +22,7 @@ namespace specula::ctl {
 // without being called down. One that sends much more often than it was asked
 // to, or snapshots beyond all measure, is cut off, which counts as down.
 //
-// Streams are begun as fast as hosts connect, but no more than so many at a
+// Streams are begun as fast as hosts connect, but no more than a bound at a
 // time, so that a thousand TLS handshakes leave room for keys. All that talks
 // to gRPC runs on its threads; the methods only take and tell, and cost the
 // screen's thread nothing.

@@ -73,7 +73,7 @@ absl::Status CheckSecret(int fd, const std::string& path,
   }
   if (reader && !CanRead(*reader, info)) {
     return absl::PermissionDeniedError(absl::StrFormat(
-        "%s cannot be read by the user %s, as whom the agent reads it; run: "
+        "%s cannot be read by the user %s, who reads it in the agent; run: "
         "chown %s %s",
         path, reader->name, reader->name, path));
   }

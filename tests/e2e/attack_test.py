@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Floods of frames, handshakes and unfinished requests, beside callers who do nothing of the kind: these are answered, the
-front does not grow, whoever floods is closed and stands in the audit log.
+front does not grow, a caller who floods is closed and stands in the audit log.
 
   attack_test.py PROGRAMS [TEST…]      ATTACK_SECONDS: how long all floods at once go on, in one test (10)
 
@@ -97,7 +97,7 @@ FLOODS = {
 
 
 class Flood(threading.Thread):
-    """Sends one flood on one connection after the other, and reads nothing, until it is told to end."""
+    """Sends one flood on one connection after the other, and reads nothing, until its time is over."""
 
     def __init__(self, connect, pieces, seconds, again=True):
         super().__init__(daemon=True)

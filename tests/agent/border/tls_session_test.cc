@@ -212,16 +212,14 @@ TEST_F(TlsSessionTest, WhatComesWithTheEndOfTheHandshakeIsNotLost) {
   std::string answer;
   const std::string hello = client.Take();
   absl::string_view received = hello;
-  EXPECT_EQ(session_->Handshake(received, answer),
-            TlsSession::Progress::kMore);
+  EXPECT_EQ(session_->Handshake(received, answer), TlsSession::Progress::kMore);
   ASSERT_TRUE(client.Handshake(answer));
   // Clients do not wait for us.
   SSL_write(client.ssl(), "early", 5);
   SSL_write(client.ssl(), " bird", 5);
   const std::string wire = client.Take();
   received = wire;
-  ASSERT_EQ(session_->Handshake(received, answer),
-            TlsSession::Progress::kDone);
+  ASSERT_EQ(session_->Handshake(received, answer), TlsSession::Progress::kDone);
   std::string plain;
   EXPECT_EQ(session_->Read(received, plain, answer),
             TlsSession::Incoming::kGood);

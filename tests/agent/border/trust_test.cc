@@ -204,7 +204,7 @@ TEST(TrustTest, TheWholeChainIsJudged) {
   between.sha256 = "between";
   const std::vector<Certificate> chain = {leaf, between, root};
   EXPECT_THAT(JudgeChain(chain, TheTrust(), kNow), IsOk());
-  // Whoever signed it is not believed any more.
+  // Those who signed it are not believed any more.
   for (const std::string& serial : {between.serial, root.serial}) {
     Trust trust = TheTrust();
     trust.denied = {serial};
