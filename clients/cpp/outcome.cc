@@ -76,12 +76,13 @@ Ending ClassifyUnavailable(const absl::Status& status,
             "the connection broke in the middle of the call; is the agent or "
             "the host down?"};
   }
-  // The agent judges the client's certificate at the end of the handshake and
-  // just closes: TLS 1.3 leaves no room to say why.
+  // The agent judges the client's certificate after the client's end of the
+  // handshake. It says why in an alert, of which gRPC tells only that the bytes
+  // are not what it waits for.
   if (Has(status, "Socket closed") || Has(status, "Connection reset") ||
       Has(status, "Handshake") || Has(status, "handshak") ||
       Has(status, "Broken pipe") || Has(status, "Endpoint read failed") ||
-      Has(status, "recvmsg")) {
+      Has(status, "Unwrap failed") || Has(status, "recvmsg")) {
     return {Outcome::kRefused,
             "the agent closed the connection; likely it does not accept this "
             "certificate "

@@ -194,7 +194,9 @@ def _unavailable(details: str, host: str) -> tuple[type[SpeculaError], str]:
             return Lost, "the connection broke in the middle of the call; is the agent or the host down?"
     # The agent judges the client's certificate at the end of the handshake and just closes: TLS 1.3
     # leaves no room to say why.
-    if has("Socket closed", "Connection reset", "handshak", "Broken pipe", "Endpoint read failed", "recvmsg"):
+    if has(
+        "Socket closed", "Connection reset", "handshak", "Broken pipe", "Endpoint read failed", "Unwrap failed", "recvmsg"
+    ):
         return Refused, (
             "the agent closed the connection; likely it does not accept this certificate (another CA or "
             "trust domain, no role, expired, revoked) or has too many connections; its log says which"
