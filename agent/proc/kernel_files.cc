@@ -65,6 +65,11 @@ std::shared_ptr<const std::vector<bool>> KernelFiles::Known() {
 }
 
 void KernelFiles::Learn() {
+  {
+    absl::MutexLock lock(&mutex_);
+    // Learned meanwhile. The poll below would keep a change from Known.
+    if (known_ != nullptr) return;
+  }
   // Poll reports what changes from here on.
   pollfd change = {mounts_.get(), POLLPRI, 0};
   poll(&change, 1, 0);
