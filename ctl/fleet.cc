@@ -85,10 +85,6 @@ absl::StatusOr<std::vector<SelectedHost>> SelectFleet(
                      std::random_device()());
 }
 
-absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options) {
-  return OpenFleet(options, "");
-}
-
 absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options,
                                               const std::string& expression) {
   ASSIGN_OR_RETURN(ClosedFleet fleet, LoadFleet(options, expression));

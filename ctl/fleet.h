@@ -35,10 +35,6 @@ absl::StatusOr<Inventory> LoadInventory(const FleetOptions& options);
 absl::StatusOr<std::vector<SelectedHost>> SelectFleet(
     const FleetOptions& options);
 
-// As SelectFleet, and reads the TLS files and makes a channel for each host;
-// nobody is dialled yet.
-absl::StatusOr<std::vector<Target>> OpenFleet(const FleetOptions& options);
-
 // Hosts whose channels are made one by one, when their turn comes: their
 // `client` is null until OpenTarget.
 struct ClosedFleet {

@@ -185,7 +185,7 @@ void Acceptor::GoOn(PendingMap::iterator place) {
         Refuse(place, absl::PermissionDeniedError(
                           "the caller broke the handshake off"));
       } else {
-        pending_.erase(place);  // somebody has looked whether the port is open
+        pending_.erase(place);  // a look whether the port is open
       }
       return;
     }

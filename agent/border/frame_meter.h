@@ -111,8 +111,8 @@ class FrameMeter {
   size_t unfinished_bytes() const { return unfinished_bytes_; }
 
  private:
-  // What is read of one direction: HeaderBytes of the next frame's header, then
-  // `skip` bytes of its content.
+  // What is read of one direction: header_bytes of the next frame's header,
+  // then `skip` bytes of its content.
   struct Reader {
     unsigned char header[9];
     size_t header_bytes = 0;

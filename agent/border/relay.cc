@@ -54,7 +54,9 @@ Relay::Link::Link(Admitted admitted, std::string given_name, UniqueFd end,
       peer(std::move(admitted.peer)),
       place(std::move(admitted.place)),
       account(std::move(shared)),
-      meter(account->allowance) {}
+      meter(account->allowance),
+      to_pair(std::move(admitted.plain)),
+      to_tcp(std::move(admitted.to_tcp)) {}
 
 Relay::Relay(Peers& peers, OnCut cut, const RelayLimits& limits)
     : peers_(peers),
@@ -112,13 +114,8 @@ absl::StatusOr<UniqueFd> Relay::Take(Admitted admitted) {
             ? absl::StrCat("from ", taken.place->source())
             : absl::StrCat(peer.caller->authority, "/", peer.caller->serial);
     std::shared_ptr<Account> account = AccountOf(key, taken.limits);
-    std::string plain = std::move(taken.plain);
-    std::string to_tcp = std::move(taken.to_tcp);
-    auto link = std::make_unique<Link>(
-        std::move(taken), name, std::move(held->second), std::move(account));
-    link->to_pair = std::move(plain);
-    link->to_tcp = std::move(to_tcp);
-    Begin(std::move(link));
+    Begin(std::make_unique<Link>(std::move(taken), name,
+                                 std::move(held->second), std::move(account)));
   });
   return grpcs;
 }

@@ -538,7 +538,7 @@ void Jobs::RecordEnd(const ProcessTable::Job& job) {
 
 void Jobs::TakeOver() {
   const std::map<JobId, broker::StartedJob> records = store_->jobs();
-  // What cannot be read is somebody's all the same.
+  // A record that cannot be read still says that its group has an owner.
   std::vector<std::string> keep = store_->unread();
   for (const auto& [id, record] : records) {
     if (record.boot_id() != boot_id_ || record.pid() == 0) continue;

@@ -5,21 +5,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/metrics/to_proto.h"
+#include "agent/proc/parse.h"
 #include "lib/base/log.h"
 #include "lib/base/version.h"
 
 namespace specula::agent {
-namespace {
-
-// Whether `path` is `directory` or below it.
-bool IsWithin(absl::string_view path, absl::string_view directory) {
-  if (directory == "/") return absl::StartsWith(path, "/");
-  return absl::StartsWith(path, directory) &&
-         (path.size() == directory.size() || path[directory.size()] == '/');
-}
-
-}  // namespace
-
 AboutAgent::AboutAgent(Facts facts, const TlsMaterial& material,
                        const AuditQueue& audit)
     : facts_(std::move(facts)), material_(material), audit_(audit) {}

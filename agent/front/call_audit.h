@@ -52,7 +52,7 @@ class CallAudit {
   bool started_ = false;
 };
 
-// Records that somebody was refused, by the gate or in the handshake, or that
+// Records that a caller was refused, by the gate or in the handshake, or that
 // his connection was cut, and from where: of strangers, so only some of many
 // alike (see audit::Limiter). Thread-safe.
 class DenialAudit {

@@ -83,12 +83,9 @@ std::vector<std::vector<std::string>> PathsOfSources(const ProcRoot& root,
 }  // namespace
 
 bool HostMounts::IsRemote(absl::string_view path) const {
-  return std::any_of(remote_points.begin(), remote_points.end(),
-                     [&](absl::string_view point) {
-                       return absl::StartsWith(path, point) &&
-                              (path.size() == point.size() || point == "/" ||
-                               path[point.size()] == '/');
-                     });
+  return std::any_of(
+      remote_points.begin(), remote_points.end(),
+      [&](absl::string_view point) { return IsWithin(path, point); });
 }
 
 HostReader::HostReader(std::string root, bool here, Statvfs statvfs,

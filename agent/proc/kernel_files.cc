@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "agent/proc/parse.h"
 #include "lib/base/file.h"
 
@@ -26,13 +25,6 @@ bool IsOfKernel(const Mount& mount) {
          std::end(kTypes);
 }
 
-// Whether `path` is `directory` or below it.
-bool IsIn(absl::string_view path, absl::string_view directory) {
-  return absl::StartsWith(path, directory) &&
-         (directory == "/" || path.size() == directory.size() ||
-          path[directory.size()] == '/');
-}
-
 }  // namespace
 
 // At the head of the loop `in` is, of the mounts before, the one that `path` is
@@ -40,11 +32,11 @@ bool IsIn(absl::string_view path, absl::string_view directory) {
 bool IsMadeByKernel(absl::string_view path, const std::vector<Mount>& mounts) {
   const Mount* in = nullptr;
   for (const Mount& mount : mounts) {
-    if (IsIn(path, mount.mount_point)) {
+    if (IsWithin(path, mount.mount_point)) {
       if (in == nullptr || mount.mount_point.size() >= in->mount_point.size()) {
         in = &mount;
       }
-    } else if (IsIn(mount.mount_point, path) && !IsOfKernel(mount)) {
+    } else if (IsWithin(mount.mount_point, path) && !IsOfKernel(mount)) {
       return false;
     }
   }

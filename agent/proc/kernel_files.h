@@ -33,7 +33,8 @@ class KernelFiles {
   // and from a change of mounts on until the next. Never waits.
   std::shared_ptr<const std::vector<bool>> Known() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Reads the list of mounts, if it is not known, which may wait. One at a time.
+  // Reads the list of mounts, if it is not known, which may wait. One at a
+  // time.
   void Learn() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

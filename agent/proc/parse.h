@@ -46,6 +46,10 @@ absl::StatusOr<PressureFile> ParsePressure(absl::string_view text);
 // /proc/PID/mountinfo, in the order of the file.
 std::vector<Mount> ParseMountInfo(absl::string_view text);
 
+// Whether `path` is `directory` or below it. Both are absolute and end with no
+// slash, but for the root.
+bool IsWithin(absl::string_view path, absl::string_view directory);
+
 // /proc/PID/mountinfo: how the /proc that is mounted at `path` was mounted;
 // hiding nothing if there is none.
 ProcMount ParseProcMount(absl::string_view mountinfo, absl::string_view path);

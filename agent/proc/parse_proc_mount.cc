@@ -1,6 +1,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "agent/proc/counters.h"
@@ -29,6 +30,12 @@ void ReadOptions(absl::string_view options, ProcMount* mount) {
 }
 
 }  // namespace
+
+bool IsWithin(absl::string_view path, absl::string_view directory) {
+  return absl::StartsWith(path, directory) &&
+         (directory == "/" || path.size() == directory.size() ||
+          path[directory.size()] == '/');
+}
 
 ProcMount ParseProcMount(absl::string_view mountinfo, absl::string_view path) {
   ProcMount found;

@@ -55,7 +55,7 @@ struct Host {
   std::shared_ptr<WatchCall> call;
   uint64_t stream = 0;  // counts its streams; what an old one says is void
   bool open = false;    // a stream is begun and has not ended
-  bool reopen = false;  // it is to be begun anew with what is asked for now
+  bool reopen = false;  // it begins again, with what is asked for now
   bool dials = false;   // it has to connect first
   absl::Time due = absl::InfinitePast();  // without a stream: to be begun then
   absl::Time begun;

@@ -24,7 +24,7 @@ absl::Status EnforceTlsPolicy();
 
 // Decides in the handshake whether a peer, whose certificate chain and time
 // OpenSSL has accepted, is who it should be. `target` is the name that was
-// dialled (empty on a server), `certificate_pem` the peer's leaf. Runs on
+// dialled, `certificate_pem` the peer's leaf. Runs on
 // gRPC's threads, several at a time; must not block.
 using PeerCheck = std::function<absl::Status(
     absl::string_view target, absl::string_view certificate_pem)>;

@@ -67,15 +67,18 @@ void ExecScript::AwaitCancel() const {
   Eventually([this] { return cancelled(); });
 }
 
-FakeAgent::FakeAgent(const Pki& pki) {
+std::shared_ptr<grpc::ServerCredentials> AgentCredentials(const Pki& pki) {
   const Credentials own = pki.Load("localhost");
   grpc::SslServerCredentialsOptions options(
       GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   options.pem_root_certs = own.roots_pem;
   options.pem_key_cert_pairs = {{own.key_pem, own.certificate_pem}};
+  return grpc::SslServerCredentials(options);
+}
+
+FakeAgent::FakeAgent(const Pki& pki) {
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(options),
-                           &port_);
+  builder.AddListeningPort("127.0.0.1:0", AgentCredentials(pki), &port_);
   builder.RegisterService(this);
   // Its threads look this often whether the server ends: 10 s if not told.
   builder.SetSyncServerOption(

@@ -1,6 +1,7 @@
 #ifndef SPECULA_TESTS_E2E_FAKE_AGENT_H_
 #define SPECULA_TESTS_E2E_FAKE_AGENT_H_
 
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
 #include <functional>
@@ -15,6 +16,9 @@
 // An agent in the test's own process, over mutual TLS as a real one, that does
 // what a test tells it.
 namespace specula::testing {
+
+// Mutual TLS with the certificate of localhost, as a real agent's.
+std::shared_ptr<grpc::ServerCredentials> AgentCredentials(const Pki& pki);
 
 // What a fake Exec can do.
 class ExecScript {

@@ -23,6 +23,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "lib/base/unique_fd.h"
+#include "tests/e2e/fake_agent.h"
 
 namespace specula::testing {
 namespace {
@@ -573,13 +574,8 @@ FleetSimulator::FleetSimulator(const Pki& pki, const std::vector<Health>& fleet,
     : service_(std::make_unique<Service>()) {
   service_->snapshot = std::move(snapshot);
   RaiseOpenFiles();
-  const Credentials own = pki.Load("localhost");
-  grpc::SslServerCredentialsOptions options(
-      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_root_certs = own.roots_pem;
-  options.pem_key_cert_pairs = {{own.key_pem, own.certificate_pem}};
   const std::shared_ptr<grpc::ServerCredentials> credentials =
-      grpc::SslServerCredentials(options);
+      AgentCredentials(pki);
   auto is_trap = [](Health health) {
     return health == Health::kHangsInConnect || health == Health::kHangsInTls ||
            health == Health::kResets;

@@ -1,13 +1,13 @@
 #include "tests/e2e/lying_agent.h"
 
 #include <grpcpp/generic/async_generic_service.h>
-#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
 #include <mutex>
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "tests/e2e/fake_agent.h"
 
 namespace specula::testing {
 
@@ -81,14 +81,8 @@ class LyingAgent::Service final : public grpc::CallbackGenericService {
 
 LyingAgent::LyingAgent(const Pki& pki, Options options)
     : options_(std::move(options)), service_(std::make_unique<Service>(*this)) {
-  const Credentials own = pki.Load("localhost");
-  grpc::SslServerCredentialsOptions tls(
-      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  tls.pem_root_certs = own.roots_pem;
-  tls.pem_key_cert_pairs = {{own.key_pem, own.certificate_pem}};
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(tls),
-                           &port_);
+  builder.AddListeningPort("127.0.0.1:0", AgentCredentials(pki), &port_);
   builder.RegisterCallbackGenericService(service_.get());
   server_ = builder.BuildAndStart();
 }

@@ -8,13 +8,13 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/agent/border/frames.h"
 
 namespace specula::agent {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr absl::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr int kEndStream = 1;
 constexpr int kAck = 1;
 constexpr int kEndHeaders = 4;
@@ -31,18 +31,6 @@ enum Type {
   kWindow,
   kContinuation
 };
-
-std::string Frame(int type, int flags, uint32_t stream, size_t length) {
-  std::string frame;
-  for (const size_t byte :
-       {length >> 16, length >> 8, length, static_cast<size_t>(type),
-        static_cast<size_t>(flags), size_t{stream >> 24}, size_t{stream >> 16},
-        size_t{stream >> 8}, size_t{stream}}) {
-    frame.push_back(static_cast<char>(byte & 0xff));
-  }
-  frame.append(length, 'x');
-  return frame;
-}
 
 std::string Call(uint32_t stream) {
   return Frame(kHeaders, kEndHeaders, stream, 60) +

@@ -18,6 +18,7 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/agent/border/frames.h"
 #include "tests/lib/base/testing.h"
 
 namespace specula::agent {
@@ -26,20 +27,6 @@ namespace {
 using ::specula::testing::IsOk;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-std::string Frame(int type, int flags, uint32_t stream, size_t length) {
-  std::string frame;
-  for (const size_t byte :
-       {length >> 16, length >> 8, length, static_cast<size_t>(type),
-        static_cast<size_t>(flags), size_t{stream >> 24}, size_t{stream >> 16},
-        size_t{stream >> 8}, size_t{stream}}) {
-    frame.push_back(static_cast<char>(byte & 0xff));
-  }
-  frame.append(length, 'x');
-  return frame;
-}
 
 // One end of a connection, that waits.
 class End {
@@ -133,11 +120,12 @@ class RelayTest : public ::testing::Test {
 
 TEST_F(RelayTest, WhatIsSentArrivesBothWaysAndTheEndAfterIt) {
   Begin();
-  Both both = Connect(kPreface);
+  Both both = Connect(std::string(kPreface));
   EXPECT_EQ(peers_.size(), 1u);
   const std::string request = Frame(1, 4, 1, 60) + Frame(0, 1, 1, 5);
   ASSERT_TRUE(both.caller.Write(request));
-  EXPECT_EQ(both.grpc.Read(24 + request.size()), kPreface + request);
+  EXPECT_EQ(both.grpc.Read(24 + request.size()),
+            absl::StrCat(kPreface, request));
   const std::string answer = Frame(1, 4, 1, 10) + Frame(0, 0, 1, 9000);
   ASSERT_TRUE(both.grpc.Write(answer));
   EXPECT_EQ(both.caller.Read(answer.size()), answer);
@@ -154,8 +142,8 @@ TEST_F(RelayTest, WhatIsSentArrivesBothWaysAndTheEndAfterIt) {
 
 TEST_F(RelayTest, AReaderWhoSleepsHoldsUpNobodyAndLosesNothing) {
   Begin();
-  Both slow = Connect(kPreface);
-  Both other = Connect(kPreface);
+  Both slow = Connect(std::string(kPreface));
+  Both other = Connect(std::string(kPreface));
   // More than all sockets hold.
   const std::string much = Frame(0, 0, 1, 16'000'000 >> 1);
   std::thread grpc([&] {
@@ -174,8 +162,8 @@ TEST_F(RelayTest, AFloodIsSlowedAndThenCutAndItsCallerTold) {
   Begin({.longest_wait = absl::Milliseconds(300)});
   FrameLimits frames;
   frames.resets = {10, 20};
-  Both flood = Connect(kPreface, frames);
-  Both other = Connect(kPreface);
+  Both flood = Connect(std::string(kPreface), frames);
+  Both other = Connect(std::string(kPreface));
   std::string resets;
   for (int i = 0; i < 1000; ++i) resets += Frame(3, 0, 1, 4);
   ASSERT_TRUE(flood.caller.Write(resets));
@@ -186,7 +174,7 @@ TEST_F(RelayTest, AFloodIsSlowedAndThenCutAndItsCallerTold) {
   EXPECT_THAT(cuts(),
               ElementsAre(HasSubstr("192.0.2.1:1: it goes on sending")));
   // A new connection of the same caller has no new allowance.
-  Both again = Connect(kPreface, frames);
+  Both again = Connect(std::string(kPreface), frames);
   ASSERT_TRUE(again.caller.Write(resets));
   EXPECT_LT(again.grpc.Read(1 << 20).size(), 24u + 40 * 13);
 }
@@ -195,12 +183,12 @@ TEST_F(RelayTest, WhatWaitsForItsRateArrivesInTheEnd) {
   Begin();
   FrameLimits frames;
   frames.pings = {200, 5};
-  Both both = Connect(kPreface, frames);
+  Both both = Connect(std::string(kPreface), frames);
   std::string pings;
   for (int i = 0; i < 100; ++i) pings += Frame(6, 0, 0, 8);
   ASSERT_TRUE(both.caller.Write(pings));
   both.caller.Shut();
-  EXPECT_EQ(both.grpc.Read(1 << 20), kPreface + pings);
+  EXPECT_EQ(both.grpc.Read(1 << 20), absl::StrCat(kPreface, pings));
   EXPECT_THAT(cuts(), ElementsAre());
 }
 
@@ -209,10 +197,10 @@ TEST_F(RelayTest, CallsOfOneCallerAreCountedOverItsConnections) {
   std::string calls;
   for (uint32_t stream = 1; stream < 40; stream += 2)
     calls += Frame(1, 4, stream, 30);
-  Both first = Connect(kPreface);
+  Both first = Connect(std::string(kPreface));
   ASSERT_TRUE(first.caller.Write(calls));
   first.grpc.Read(24 + calls.size());
-  Both second = Connect(kPreface);
+  Both second = Connect(std::string(kPreface));
   ASSERT_TRUE(second.caller.Write(calls));
   EXPECT_TRUE(second.caller.Ended());
   EXPECT_THAT(cuts(), ElementsAre(HasSubstr("more than 30 calls open")));
@@ -221,8 +209,8 @@ TEST_F(RelayTest, CallsOfOneCallerAreCountedOverItsConnections) {
 
 TEST_F(RelayTest, OfUnfinishedRequestsTheLargestIsCut) {
   Begin({.unfinished_bytes = 1'000'000});
-  Both large = Connect(kPreface);
-  Both small = Connect(kPreface);
+  Both large = Connect(std::string(kPreface));
+  Both small = Connect(std::string(kPreface));
   const std::string most = Frame(1, 4, 1, 30) + Frame(0, 0, 1, 900'000);
   ASSERT_TRUE(large.caller.Write(most));
   EXPECT_EQ(large.grpc.Read(24 + most.size()).size(), 24 + most.size());
@@ -235,7 +223,7 @@ TEST_F(RelayTest, OfUnfinishedRequestsTheLargestIsCut) {
 
 TEST_F(RelayTest, AConnectionIsCutByItsName) {
   Begin();
-  Both both = Connect(kPreface);
+  Both both = Connect(std::string(kPreface));
   std::string its_name;
   peers_.ForEach(
       [&](const std::string& name, const Peer&) { its_name = name; });
@@ -251,7 +239,7 @@ TEST_F(RelayTest, AConnectionIsCutByItsName) {
 
 TEST_F(RelayTest, StopSendsTheLastWords) {
   Begin();
-  Both both = Connect(kPreface);
+  Both both = Connect(std::string(kPreface));
   const std::string much = Frame(0, 0, 1, 1'000'000);
   std::thread caller([&] { EXPECT_EQ(both.caller.Read(1 << 24), much); });
   ASSERT_TRUE(both.grpc.Write(much));

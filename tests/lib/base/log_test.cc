@@ -17,12 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/base/unique_fd.h"
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define SPECULA_ASAN_OF_CLANG
-#endif
-#endif
+#include "tests/lib/base/sanitizers.h"
 
 namespace specula {
 namespace {
@@ -370,11 +365,8 @@ TEST(LogTest, AnEndDoesNotWaitForAReader) {
 }
 
 TEST(LogTest, AForkInTheMiddleOfLoggingTearsNothing) {
-#if defined(__SANITIZE_ADDRESS__) || defined(SPECULA_ASAN_OF_CLANG)
-  // Its locks are not taken around fork, as the C library's are: a child of a
-  // process with threads may wait for one that no thread of its own holds.
-  GTEST_SKIP() << "AddressSanitizer does not survive a fork beside threads";
-#endif
+  if (specula::testing::kForksMayHang)
+    GTEST_SKIP() << "AddressSanitizer does not survive a fork beside threads";
   constexpr int kForks = 100;
   std::atomic<bool> stop = false;
   std::atomic<int> logged = 0;

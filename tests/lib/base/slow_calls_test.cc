@@ -21,12 +21,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/base/unique_fd.h"
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define SPECULA_ASAN_OF_CLANG
-#endif
-#endif
+#include "tests/lib/base/sanitizers.h"
 
 namespace specula {
 namespace {
@@ -567,10 +562,8 @@ TEST(SlowCallsTest, ThreadsThatCameBackAreGivenUp) {
 }
 
 TEST(SlowCallsTest, AChildThatIsForkedWhileItIsStillCanUseLocks) {
-#if defined(__SANITIZE_ADDRESS__) || defined(SPECULA_ASAN_OF_CLANG)
-  // Its own locks are not taken around fork; see log_test.cc.
-  GTEST_SKIP() << "AddressSanitizer does not survive a fork beside threads";
-#endif
+  if (specula::testing::kForksMayHang)
+    GTEST_SKIP() << "AddressSanitizer does not survive a fork beside threads";
   SlowCalls slow(With(kLong, 8));
   std::atomic<bool> stop = false;
   std::thread busy([&] {
